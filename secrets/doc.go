@@ -1,0 +1,3 @@
+// Package secrets holds values that must not leak and reads them from where
+// operators put them.
+package secrets
