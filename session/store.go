@@ -28,8 +28,8 @@ var (
 
 // Store keeps session records. [MemoryStore], sqlstore and redisstore implement
 // it, and sessiontest.Store checks any implementation against this contract. It
-// has more methods than an interface should: each one is a transaction that can
-// not be put together from the others without a race.
+// has more methods than an interface should: each one is a transaction that cannot
+// be put together from the others without a race.
 //
 // What holds for every method:
 //
@@ -49,11 +49,11 @@ var (
 //     the id "", which no index lists.
 //   - A method that returns an error other than the named ones may or may not have
 //     taken effect. A context that ends is such an error.
-//   - The caller may change its arguments after the call, and the store's memory
-//     must not change through a returned Record.
+//   - The caller may change its arguments after the call. The slices of a returned
+//     Record are read-only: they may be the store's own.
 type Store interface {
-	// Create inserts r, and never replaces: ErrConflict if the key or the handle
-	// exists. ErrStaleEpoch if r.User is not "" and the user's epoch is not the
+	// Create inserts r, and never replaces: ErrConflict if the key exists or the
+	// user has the handle already. ErrStaleEpoch if r.User is not "" and the user's epoch is not the
 	// given one; for an anonymous record the epoch is not looked at. The check and
 	// the insertion are one step. r.Version is 1. The store sets Seen to now and
 	// IdleUntil to min(now+r.Idle, r.Expires); Now is ignored.
@@ -73,7 +73,7 @@ type Store interface {
 	// treated as by Create, but r.Version is free. r.Handle is old's handle or a new
 	// one. ErrNotFound (old), ErrConflict (old's version; r's key or handle taken by
 	// a third record), ErrStaleEpoch (r.User): when several apply, any of them.
-	// r.Shard may differ from old's: a store that can not change two shards at once
+	// r.Shard may differ from old's: a store that cannot change two shards at once
 	// first checks the epoch, then removes old by compare-and-set, then creates r,
 	// and so may end with neither of them, never with both.
 	Rotate(ctx context.Context, old Key, version uint64, r Record, epoch uint64) error
@@ -89,7 +89,7 @@ type Store interface {
 	Delete(ctx context.Context, k Key) error
 
 	// DeleteHandle removes the user's record with that handle, whatever key it has
-	// at that moment: a rotation in between can not save it. Another user's record
+	// at that moment: a rotation in between cannot save it. Another user's record
 	// is left alone. Idempotent.
 	DeleteHandle(ctx context.Context, user string, h Handle) error
 
@@ -103,7 +103,7 @@ type Store interface {
 
 	// DeleteUser removes the user's records except those with a handle in keep and
 	// returns how many. It always advances the user's epoch, in the same step: a
-	// login that was verified before can not complete after it.
+	// login that was verified before cannot complete after it.
 	DeleteUser(ctx context.Context, user string, keep ...Handle) (int, error)
 
 	// DeleteExpired frees the space of at most limit dead records and returns how
@@ -134,7 +134,7 @@ type AAL uint8
 // store's own clock, to the microsecond, in UTC.
 type Record struct {
 	Key     Key
-	Handle  Handle   // unique in the store
+	Handle  Handle   // unique among the user's; the Manager's are random
 	User    string   // "" is anonymous
 	Version uint64   // 1 when created, +1 with each Save; at most 2^63-1
 	Data    []byte   // sealed; opaque to the store; at most 65,536 bytes
