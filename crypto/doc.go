@@ -1,0 +1,90 @@
+// Package crypto encrypts data so that it can be stored anywhere: one call, no
+// nonce, no mode and no algorithm to choose, bound to what it belongs to.
+//
+// Most users want a [Keyring] when this process holds the keys, and an [Envelope]
+// when a key management service, a Vault, an HSM or several parties do. Both take a
+// [Binding] with each message, and both rotate keys without losing old data.
+//
+// # Security
+//
+// Everything is authenticated. A ciphertext that was altered, cut, extended, or moved
+// to another Binding does not open. A Keyring message commits to its key: it opens to
+// one plaintext under one key (128 bit), and so does an envelope.
+//
+// What it does not do: it hides neither the length of a plaintext nor which key
+// sealed it (a message carries a 32-bit key id, an envelope the IDs of its KEKs); it
+// does not notice that an old ciphertext was put back in the place of a newer one
+// with an equal Binding; and Go cannot erase expanded key schedules from memory.
+//
+// Limits: 2^45 messages of 1 GiB under one Key; a message under suite 01 is as long as
+// memory allows, and under suite 02 (XAES-256-GCM) at most 64 GiB.
+//
+// An Envelope authenticates its sender as far as its KEKs do: whoever can use one of
+// its symmetric KEKs, or has opened the same message, can make an envelope with its
+// data key. A public key authenticates nobody. [Envelope.RewrapHeader] does not revoke.
+//
+// # Formats
+//
+// Integers are big-endian. The labels are HKDF-Expand-SHA-512 info strings,
+// "github.com/pavise/pavise/crypto/" followed by keyid/v1, seal/v1, kek/v1, hdr/v1 or
+// payload/v1. A Key is used for derivation only: the key id is the first 4 bytes
+// under keyid, and the input key of messages is 32 bytes under seal. A message is
+//
+//	02 | 01 | key id (4) | Cobblestone-256
+//
+// where Cobblestone-256 is the format of https://c2sp.org/chunked-encryption, salt
+// (24), commitment (32) and chunks, with the six bytes before it and the encoded
+// Binding as its context. An encoded Binding is 01 for [Bind] or 02 for [Unbound],
+// then purpose and parts, each after its length (4).
+//
+// An envelope is a header, see below, and a payload: Cobblestone-256 for suite 01,
+// XAES-256-GCM (https://c2sp.org/XAES-256-GCM: nonce (24), ciphertext, tag (16)) for
+// suite 02. The payload key is 32 bytes under payload of the data key; context or
+// additional data is 03, the suite and the encoded Binding.
+//
+//	03 | suite | flags = 0 | n | header length (2) | n recipients | HMAC-SHA-256 (32)
+//	recipient: kind | length | id | length (2) | wrapped data key
+//
+// The header length counts the whole header. The kind is 1 for a symmetric KEK, 2 for
+// a public key and 3 for a post-quantum one. The HMAC is over all before it, its key
+// 32 bytes under hdr of the data key. Refused before any KEK is called: n outside
+// 1 to 32, ids outside 1 to 255 bytes, wrapped keys outside 1 to 8,192 bytes, a header
+// over 65,535 bytes or with bytes left over, unknown suites, kinds and flags, equal
+// ids, and kind 2 beside kind 3.
+//
+// # FIPS 140-3
+//
+// Runs under enforcement, GODEBUG=fips140=only:
+//
+//	                          opens   seals
+//	Keyring                   yes     refuses with ErrFIPS
+//	Envelope                  yes     refuses with ErrFIPS
+//	Envelope, WithXAES        yes     yes
+//	KeyringKEK                yes     yes
+//	crypto/password           yes     yes; argon2id is not an approved algorithm
+//
+// [Keyring.SkipFIPSNonceEnforcement] and [SkipFIPSNonceEnforcement] turn the refusals
+// into yes.
+//
+// # Errors
+//
+// [ErrOpen] for whatever does not open, without a reason. [ErrFIPS] as above. A
+// [*KEKError] when a KEK fails, whose cause is the KEK's own error. Any other error is a
+// mistake of the caller (a zero Binding, a mistyped key) and says what to change. No
+// error holds a key, a plaintext or a rejected value.
+//
+// # Events
+//
+// An Envelope made [WithLogger] emits, with event.action, event.outcome and, for a
+// failure, event.reason:
+//
+//	kek-wrap, kek-unwrap   each call of a KEK, with kek.id and event.duration in ns
+//	envelope-open          failure only: an envelope did not open
+//	envelope-rewrap        a header was made anew
+//
+// # Performance
+//
+// Sealing costs one key derivation (HKDF over SHA-512) and AES-256-GCM; three
+// allocations, or two into a dst of sufficient capacity. Keyring and Envelope are made
+// once and shared: making one derives its keys.
+package crypto

@@ -1,0 +1,168 @@
+package crypto
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/pavise/pavise/crypto/internal/cobblestone"
+	"github.com/pavise/pavise/crypto/internal/xaes"
+)
+
+const dekSize = 32
+
+var (
+	errLabel       = errors.New("crypto: label of an envelope is not 1 to 255 bytes of UTF-8")
+	errFIPSOptions = errors.New("crypto: SkipFIPSNonceEnforcement has no use beside WithXAES")
+)
+
+// Envelope seals each message under a data key (DEK) of its own, which is stored in
+// the header of the message, wrapped by one or more [KEK]s: any of them opens it.
+// The KEKs can be replaced later without touching the payload, see
+// [Envelope.RewrapHeader]. It is safe for concurrent use.
+type Envelope struct {
+	label       string
+	to          []recipient
+	suite       suite
+	unauthentic bool
+	skipFIPS    bool
+	log         *slog.Logger
+}
+
+// EnvelopeOption is an option of [NewEnvelope].
+type EnvelopeOption func(*Envelope)
+
+// WithXAES seals payloads with XAES-256-GCM (suite 02) instead of Cobblestone-256
+// (suite 01): the choice for GODEBUG=fips140=only. Both suites are always opened.
+func WithXAES() EnvelopeOption { return func(e *Envelope) { e.suite = suitePayloadXAES } }
+
+// WithLogger sends the events that the package comment lists to l.
+func WithLogger(l *slog.Logger) EnvelopeOption { return func(e *Envelope) { e.log = l } }
+
+// SkipFIPSNonceEnforcement seals Cobblestone-256 also under GODEBUG=fips140=only, as
+// [Keyring.SkipFIPSNonceEnforcement] does.
+func SkipFIPSNonceEnforcement() EnvelopeOption { return func(e *Envelope) { e.skipFIPS = true } }
+
+// InsecureUnauthenticatedSender lets an Envelope with symmetric KEKs also open what
+// was wrapped for a public key only, and rewrap it for a symmetric KEK. Anybody can
+// make such a message: whoever opens it must not take it for one of their own.
+func InsecureUnauthenticatedSender() EnvelopeOption {
+	return func(e *Envelope) { e.unauthentic = true }
+}
+
+// NewEnvelope returns an Envelope that seals to all of to and opens what was sealed
+// to any of them. The label is a constant, 1 to 255 bytes, that the KEKs
+// authenticate; it may show up in the audit log of a key management service, so it
+// must not hold personal data.
+//
+// It takes 1 to 32 KEKs with different IDs. A post-quantum public key is refused
+// beside a classical one. A public key beside a symmetric KEK is sealed to but never
+// opened with, see [InsecureUnauthenticatedSender].
+func NewEnvelope(label string, to []KEK, opts ...EnvelopeOption) (*Envelope, error) {
+	recipients, err := newRecipients(to)
+	if err != nil {
+		return nil, err
+	}
+	if len(label) == 0 || len(label) > 255 || !utf8.ValidString(label) {
+		return nil, errLabel
+	}
+	e := &Envelope{label: label, to: recipients, suite: suitePayloadCobblestone, log: slog.New(slog.DiscardHandler)}
+	for _, opt := range opts {
+		opt(e)
+	}
+	if e.skipFIPS && e.suite == suitePayloadXAES {
+		return nil, errFIPSOptions
+	}
+	return e, nil
+}
+
+// Seal appends the envelope of plaintext to dst and returns the extended slice. It
+// calls every KEK once, and fails if one of them does.
+//
+// dst may be nil and may share memory with plaintext.
+func (e *Envelope) Seal(ctx context.Context, dst, plaintext []byte, b Binding) ([]byte, error) {
+	bound, err := b.encode()
+	if err != nil {
+		return nil, err
+	}
+	dek := make([]byte, dekSize)
+	defer clear(dek)
+	rand.Read(dek) // never fails: crypto/rand aborts the process instead
+	head, err := e.wrap(ctx, e.suite, e.to, dek)
+	if err != nil {
+		return nil, err
+	}
+	dst = detach(dst, plaintext)
+	dst = slices.Grow(dst, len(head)+len(plaintext)+cobblestone.Overhead(len(plaintext)))
+	return e.sealPayload(append(dst, head...), plaintext, dek, bound)
+}
+
+// Open appends the plaintext of envelope to dst and returns the extended slice. It
+// returns [ErrOpen] if envelope is not exactly what was sealed to one of the KEKs of
+// this Envelope under an equal Binding, and a [KEKError] if no KEK could be asked.
+// No KEK is called for an envelope that breaks a rule of the format.
+//
+// dst may be nil and may share memory with envelope.
+func (e *Envelope) Open(ctx context.Context, dst, envelope []byte, b Binding) ([]byte, error) {
+	bound, err := b.encode()
+	if err != nil {
+		return nil, err
+	}
+	h, payload, ok := parseHeader(envelope)
+	if !ok {
+		return nil, e.refused(ctx)
+	}
+	dek, _, err := e.unwrap(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(dek)
+	out, err := openPayload(h.suite, detach(dst, envelope), payload, dek, bound)
+	if err != nil {
+		return nil, e.refused(ctx)
+	}
+	return out, nil
+}
+
+// payloadCipher is what both suites have. The context of a payload does not cover
+// the header, which authenticates itself and can be replaced.
+type payloadCipher interface {
+	Seal(dst, plaintext []byte, context ...[]byte) ([]byte, error)
+	Open(dst, message []byte, context ...[]byte) ([]byte, error)
+}
+
+func (s suite) context() []byte { return []byte{versionEnvelope, byte(s)} }
+
+func (s suite) cipher(dek []byte) (payloadCipher, error) {
+	key, err := expand(dek, labelPayload, dekSize)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(key)
+	if s == suitePayloadXAES {
+		return xaes.New(key)
+	}
+	return cobblestone.New(key)
+}
+
+func (e *Envelope) sealPayload(dst, plaintext, dek, bound []byte) ([]byte, error) {
+	c, err := e.suite.cipher(dek)
+	if err != nil {
+		return nil, err
+	}
+	if key, ok := c.(*cobblestone.Key); ok {
+		return sealCobblestone(key, e.skipFIPS, dst, plaintext, e.suite.context(), bound)
+	}
+	return c.Seal(dst, plaintext, e.suite.context(), bound)
+}
+
+func openPayload(s suite, dst, payload, dek, bound []byte) ([]byte, error) {
+	c, err := s.cipher(dek)
+	if err != nil {
+		return nil, err
+	}
+	return c.Open(dst, payload, s.context(), bound)
+}

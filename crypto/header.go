@@ -1,0 +1,143 @@
+package crypto
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+)
+
+// The header of an envelope; integers are big-endian:
+//
+//	03 | suite | flags = 0 | n | length (2) | n recipients | HMAC-SHA-256 (32)
+//
+// n is 1 to 32 and length counts the whole header. A recipient is
+//
+//	kind | idLen | id | wrapLen (2) | wrapped data key
+//
+// with 1 to 255 bytes of id and 1 to 8,192 bytes of wrapped key. No two have one id.
+// The HMAC is over all before it, under HKDF-Expand-SHA-512(DEK, labelHeader, 32).
+const (
+	versionEnvelope  = 3
+	envelopeFixedLen = 6
+	maxHeader        = 1<<16 - 1
+	maxWrapped       = 8 << 10
+)
+
+// suite says how the payload is sealed.
+type suite byte
+
+const (
+	suitePayloadCobblestone suite = 1
+	suitePayloadXAES        suite = 2
+)
+
+var (
+	errWrappedLen = errors.New("crypto: KEK returned a wrapped key that is not 1 to 8,192 bytes long")
+	errHeaderLen  = errors.New("crypto: header of the envelope is longer than 65,535 bytes: too many recipients")
+)
+
+// header is a header that keeps every rule that can be checked without a key.
+type header struct {
+	suite      suite
+	recipients []recipient
+	wrapped    [][]byte // one for each recipient
+	authentic  []byte   // what the HMAC is over
+	mac        []byte
+}
+
+// encodeHeader returns the header of a data key, wrapped[i] being for to[i].
+func encodeHeader(s suite, to []recipient, wrapped [][]byte, dek []byte) ([]byte, error) {
+	out := []byte{versionEnvelope, byte(s), 0, byte(len(to)), 0, 0}
+	for i, r := range to {
+		if len(wrapped[i]) == 0 || len(wrapped[i]) > maxWrapped {
+			return nil, &KEKError{r.id, "wrap", errWrappedLen}
+		}
+		out = append(out, byte(r.kind), byte(len(r.id)))
+		out = append(out, r.id...)
+		out = binary.BigEndian.AppendUint16(out, uint16(len(wrapped[i])))
+		out = append(out, wrapped[i]...)
+	}
+	length := len(out) + sha256.Size
+	if length > maxHeader {
+		return nil, errHeaderLen
+	}
+	binary.BigEndian.PutUint16(out[4:], uint16(length))
+	mac, err := headerMAC(dek, out)
+	return append(out, mac...), err
+}
+
+func headerMAC(dek, authentic []byte) ([]byte, error) {
+	key, err := expand(dek, labelHeader, sha256.Size)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(key)
+	m := hmac.New(sha256.New, key)
+	m.Write(authentic)
+	return m.Sum(nil), nil
+}
+
+// headerLen checks the fixed part of a header and returns the length of the whole.
+func headerLen(fixed []byte) (int, bool) {
+	if len(fixed) < envelopeFixedLen || fixed[0] != versionEnvelope || fixed[2] != 0 {
+		return 0, false
+	}
+	if s := suite(fixed[1]); s != suitePayloadCobblestone && s != suitePayloadXAES {
+		return 0, false
+	}
+	n, length := fixed[3], int(binary.BigEndian.Uint16(fixed[4:]))
+	return length, n >= 1 && n <= maxRecipients && length >= envelopeFixedLen+sha256.Size
+}
+
+// parseHeader splits an envelope into its header and its payload.
+func parseHeader(envelope []byte) (h header, payload []byte, ok bool) {
+	length, ok := headerLen(envelope)
+	if !ok || length > len(envelope) {
+		return h, nil, false
+	}
+	end := length - sha256.Size
+	h = header{suite: suite(envelope[1]), authentic: envelope[:end], mac: envelope[end:length]}
+	rest := h.authentic[envelopeFixedLen:]
+	for range envelope[3] {
+		if rest, ok = h.parseRecipient(rest); !ok {
+			return header{}, nil, false
+		}
+	}
+	if len(rest) != 0 || checkRecipients(h.recipients) != nil {
+		return header{}, nil, false
+	}
+	return h, envelope[length:], true
+}
+
+func (h *header) parseRecipient(b []byte) (rest []byte, ok bool) {
+	if len(b) < 2 || len(b) < 2+int(b[1])+2 {
+		return nil, false
+	}
+	r := recipient{kind: kind(b[0]), id: string(b[2 : 2+b[1]])}
+	b = b[2+int(b[1]):]
+	n := int(binary.BigEndian.Uint16(b))
+	b = b[2:]
+	if r.kind < kindSymmetric || r.kind > kindPostQuantum || n == 0 || n > maxWrapped || n > len(b) {
+		return nil, false
+	}
+	h.recipients = append(h.recipients, r)
+	h.wrapped = append(h.wrapped, b[:n])
+	return b[n:], true
+}
+
+// wrappedFor returns the data key that is wrapped for r, or nil.
+func (h *header) wrappedFor(r recipient) []byte {
+	for i, have := range h.recipients {
+		if have.id == r.id && have.kind == r.kind {
+			return h.wrapped[i]
+		}
+	}
+	return nil
+}
+
+// authenticatedBy reports whether dek is the data key of this very header.
+func (h *header) authenticatedBy(dek []byte) bool {
+	mac, err := headerMAC(dek, h.authentic)
+	return err == nil && hmac.Equal(mac, h.mac)
+}

@@ -1,0 +1,191 @@
+package crypto
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+)
+
+var errLaundering = errors.New("crypto: a message whose sender is not authenticated cannot be rewrapped for a symmetric KEK")
+
+// wrap returns the header of dek for all of to.
+func (e *Envelope) wrap(ctx context.Context, s suite, to []recipient, dek []byte) ([]byte, error) {
+	wrapped := make([][]byte, len(to))
+	for i, r := range to {
+		err := e.call(ctx, r, "wrap", func() (err error) {
+			lent := bytes.Clone(dek) // a KEK that wipes its argument harms nobody
+			defer clear(lent)
+			wrapped[i], err = r.kek.Wrap(ctx, lent, e.label)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return encodeHeader(s, to, wrapped, dek)
+}
+
+// unwrap returns the data key of h and the kind of the recipient that had it. It
+// asks the KEKs of e that h names, in the order of e, until one answers.
+func (e *Envelope) unwrap(ctx context.Context, h header) (dek []byte, by kind, err error) {
+	err = ErrOpen
+	for _, r := range e.to {
+		wrapped := h.wrappedFor(r)
+		if wrapped == nil || !e.opensWith(r) {
+			continue
+		}
+		callErr := e.call(ctx, r, "unwrap", func() (err error) {
+			dek, err = r.kek.Unwrap(ctx, bytes.Clone(wrapped), e.label)
+			return err
+		})
+		switch {
+		case callErr == nil && len(dek) == dekSize && h.authenticatedBy(dek):
+			return dek, r.kind, nil
+		case callErr == nil:
+			clear(dek)
+			return nil, 0, e.refused(ctx)
+		case ctx.Err() != nil:
+			return nil, 0, callErr
+		case !errors.Is(callErr, ErrOpen):
+			err = callErr
+		}
+	}
+	if errors.Is(err, ErrOpen) {
+		return nil, 0, e.refused(ctx)
+	}
+	return nil, 0, err
+}
+
+// opensWith reports whether r may open: a public key beside a symmetric KEK would
+// let anybody send what looks like a message of a KEK holder.
+func (e *Envelope) opensWith(r recipient) bool {
+	return e.unauthentic || !r.kind.public() || !has(e.to, kindSymmetric)
+}
+
+// RewrapHeader reads the header of an envelope, and nothing after it, and returns
+// one that wraps the same data key for to, or for the KEKs of this Envelope if to is
+// empty. The new header followed by the old payload, which stays as it is to the
+// byte, is the new envelope.
+//
+// It does not revoke: an old copy of the header still opens the payload, and so does
+// a data key that was seen. Revocation is sealing the plaintext anew.
+func (e *Envelope) RewrapHeader(ctx context.Context, envelope io.Reader, to ...KEK) ([]byte, error) {
+	recipients := e.to
+	if len(to) > 0 {
+		var err error
+		if recipients, err = newRecipients(to); err != nil {
+			return nil, err
+		}
+	}
+	h, err := readHeader(envelope)
+	if err != nil {
+		return nil, err
+	}
+	dek, by, err := e.unwrap(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(dek)
+	if by.public() && has(recipients, kindSymmetric) && !e.unauthentic {
+		return nil, errLaundering
+	}
+	head, err := e.wrap(ctx, h.suite, recipients, dek)
+	if err == nil {
+		e.log.LogAttrs(ctx, slog.LevelInfo, "crypto: header of an envelope made anew",
+			slog.String("event.action", "envelope-rewrap"), slog.String("event.outcome", "success"))
+	}
+	return head, err
+}
+
+// readHeader reads one header from r.
+func readHeader(r io.Reader) (header, error) {
+	raw := make([]byte, envelopeFixedLen)
+	if err := readFull(r, raw); err != nil {
+		return header{}, err
+	}
+	length, ok := headerLen(raw)
+	if !ok {
+		return header{}, ErrOpen
+	}
+	raw = append(raw, make([]byte, length-envelopeFixedLen)...)
+	if err := readFull(r, raw[envelopeFixedLen:]); err != nil {
+		return header{}, err
+	}
+	h, _, ok := parseHeader(raw)
+	if !ok {
+		return header{}, ErrOpen
+	}
+	return h, nil
+}
+
+// readFull tells an envelope that ends early from a reader that fails.
+func readFull(r io.Reader, b []byte) error {
+	_, err := io.ReadFull(r, b)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return ErrOpen
+	}
+	if err != nil {
+		return fmt.Errorf("crypto: reading the header of an envelope: %w", err)
+	}
+	return nil
+}
+
+// NeedsRewrap reports whether [Envelope.RewrapHeader] would change who can open an
+// envelope, or by which version of a key: its recipients are not the KEKs of this
+// Envelope, or one of these says so. It reads the header at the beginning of
+// envelope, calls no key management service, and is false for anything else.
+func (e *Envelope) NeedsRewrap(envelope []byte) bool {
+	h, _, ok := parseHeader(envelope)
+	if !ok {
+		return false
+	}
+	return len(h.recipients) != len(e.to) || slices.ContainsFunc(e.to, func(r recipient) bool {
+		wrapped := h.wrappedFor(r)
+		return wrapped == nil || r.outdated(wrapped)
+	})
+}
+
+func (r recipient) outdated(wrapped []byte) bool {
+	k, ok := r.kek.(interface{ NeedsRewrap(wrapped []byte) bool })
+	return ok && k.NeedsRewrap(wrapped)
+}
+
+// call runs one call of a KEK and emits its event.
+func (e *Envelope) call(ctx context.Context, r recipient, op string, f func() error) error {
+	start := time.Now()
+	err := f()
+	attrs := []slog.Attr{
+		slog.String("event.action", "kek-"+op),
+		slog.String("event.outcome", "success"),
+		slog.Duration("event.duration", time.Since(start)), // ECS: nanoseconds
+		slog.String("kek.id", r.id),
+	}
+	if err != nil {
+		attrs[1] = slog.String("event.outcome", "failure")
+		attrs = append(attrs, slog.String("event.reason", err.Error()))
+		err = &KEKError{r.id, op, err}
+	}
+	e.log.LogAttrs(ctx, level(err), "crypto: "+op+" of a data key", attrs...)
+	return err
+}
+
+func level(err error) slog.Level {
+	if err != nil {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// refused emits the event of an envelope that did not open and returns ErrOpen.
+func (e *Envelope) refused(ctx context.Context) error {
+	e.log.LogAttrs(ctx, slog.LevelWarn, "crypto: envelope did not open",
+		slog.String("event.action", "envelope-open"),
+		slog.String("event.outcome", "failure"),
+		slog.String("event.reason", "not authentic"))
+	return ErrOpen
+}
