@@ -1,0 +1,77 @@
+package ratelimit
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"net/netip"
+)
+
+// Key names whom or what a limit counts: an address, an account, an API token, a pair of them.
+// Keys are compared by value. The zero Key names nothing and is refused with [ErrKey].
+//
+// A limiter keeps a keyed hash of a Key, never the Key itself.
+type Key struct {
+	kind keyKind
+	addr [16]byte // for keyAddr
+	text string   // for keyText
+}
+
+type keyKind uint8
+
+const (
+	keyNone keyKind = iota
+	keyText
+	keyAddr
+	keyUnidentified // the one key that all clients without a name share
+)
+
+// NewKey joins parts to one key. Each part is prefixed with its length, so that
+// NewKey("a", "bc") and NewKey("ab", "c") differ. Without parts it is the zero Key.
+//
+// Normalise a part (case, Unicode form) as the system behind it does: else "Ann" and "ann" are two
+// keys for one account.
+func NewKey(parts ...string) Key {
+	if len(parts) == 0 {
+		return Key{}
+	}
+	var n int
+	for _, p := range parts {
+		n += binary.MaxVarintLen64 + len(p)
+	}
+	b := make([]byte, 0, n)
+	for _, p := range parts {
+		b = binary.AppendUvarint(b, uint64(len(p)))
+		b = append(b, p...)
+	}
+	return Key{kind: keyText, text: string(b)}
+}
+
+// IPKey is the key of a client's address: an IPv4 address as it is, an IPv6 address by its /64, which
+// is what one subscriber gets. An IPv4-mapped IPv6 address is the IPv4 address; zones are
+// ignored. The zero Addr gives the zero Key.
+func IPKey(a netip.Addr) Key {
+	if !a.IsValid() {
+		return Key{}
+	}
+	a = a.Unmap()
+	b := a.As16()
+	if a.Is6() {
+		clear(b[8:])
+	}
+	return Key{kind: keyAddr, addr: b}
+}
+
+// hash is never 0, which marks an empty slot. Collisions between kinds are
+// as unlikely as those between keys.
+func (k *Key) hash(seed maphash.Seed) uint64 {
+	var h uint64
+	if k.kind == keyText {
+		h = maphash.String(seed, k.text)
+	} else {
+		var b [17]byte
+		b[0] = byte(k.kind)
+		copy(b[1:], k.addr[:])
+		h = maphash.Bytes(seed, b[:])
+	}
+	return max(h, 1)
+}
