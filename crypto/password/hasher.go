@@ -1,0 +1,187 @@
+package password
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/pavise/pavise/secrets"
+)
+
+var (
+	// ErrBusy is returned when the queue for memory is full: answer 503.
+	ErrBusy = errors.New("password: too many hashes are waiting for memory")
+
+	// ErrTooLong is returned for a password over 1 KiB, before anything is computed.
+	ErrTooLong = errors.New("password: password is longer than 1,024 bytes")
+
+	// ErrEmpty is returned by [Hasher.Hash] for an empty password.
+	ErrEmpty = errors.New("password: password is empty")
+
+	// ErrFormat is returned for a stored hash that is not a hash of an accepted kind.
+	ErrFormat = errors.New("password: stored hash is malformed or of a kind that is not accepted")
+
+	// ErrCeiling is returned for a stored hash that would cost more than the ceiling
+	// or the memory budget allows. Nothing was allocated for it.
+	ErrCeiling = errors.New("password: parameters of the stored hash exceed the ceiling")
+
+	// ErrPepper is returned for a stored hash with a pepper that is not configured.
+	ErrPepper = errors.New("password: stored hash has a pepper that is not configured")
+)
+
+const (
+	maxInput = 1 << 10
+	saltLen  = 16
+	tagLen   = 32
+)
+
+// Hasher hashes and verifies passwords within a budget of memory. It is safe for
+// concurrent use; one process needs one.
+type Hasher struct {
+	cfg    config
+	budget *budget
+}
+
+// Result is the outcome of [Hasher.Verify].
+type Result struct {
+	// OK reports whether the password is the one of the stored hash.
+	OK bool
+
+	// Rehash is a new hash to store in place of the old one, which has other
+	// parameters, another pepper or is of another kind. It is empty if the stored
+	// hash is up to date, if OK is false, or if there was no room to compute it now.
+	Rehash string
+}
+
+// New returns a Hasher. Without options it makes argon2id hashes with 19 MiB, two
+// passes and one lane, and verifies no other kind.
+func New(opts ...Option) (*Hasher, error) {
+	cfg := defaults()
+	for _, opt := range opts {
+		opt(&cfg)
+	}
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	return &Hasher{cfg: cfg, budget: newBudget(cfg.memory, cfg.queue)}, nil
+}
+
+// Hash returns the PHC string of password, to be stored. It blocks while the memory
+// budget is used up: until ctx is done, or not at all if the queue is full ([ErrBusy]).
+func (h *Hasher) Hash(ctx context.Context, password secrets.Secret) (phc string, err error) {
+	password.Use(func(pw []byte) {
+		if err = checkInput(pw); err == nil {
+			phc, err = h.hash(ctx, pw)
+		}
+	})
+	return phc, err
+}
+
+// Verify reports whether password is the one that stored was made of. An empty
+// stored is for an unknown user: it is never OK and takes as long as a current hash.
+// It blocks as [Hasher.Hash] does. An error means that the answer is not known.
+func (h *Hasher) Verify(ctx context.Context, password secrets.Secret, stored string) (r Result, err error) {
+	password.Use(func(pw []byte) { r, err = h.verify(ctx, pw, stored) })
+	return r, err
+}
+
+func (h *Hasher) hash(ctx context.Context, pw []byte) (string, error) {
+	a := h.current()
+	rand.Read(a.salt) // never fails: crypto/rand aborts the process instead
+	if err := h.budget.acquire(ctx, a.charge()); err != nil {
+		return "", err
+	}
+	defer h.budget.release(a.charge())
+	a.tag = a.sum(pw, tagLen)
+	return a.String(), nil
+}
+
+func (h *Hasher) verify(ctx context.Context, pw []byte, stored string) (Result, error) {
+	if len(pw) > maxInput {
+		return Result{}, ErrTooLong
+	}
+	known := stored != "" && len(pw) > 0 // nobody logs in without a password
+	var s scheme = h.current() // its empty tag is compared below like any other
+	if known {
+		var err error
+		if s, err = h.cfg.parse(stored); err != nil {
+			return Result{}, err
+		}
+	}
+	ok, err := h.compare(ctx, s, pw)
+	if err != nil || !ok || !known {
+		return Result{}, err
+	}
+	r := Result{OK: true}
+	if !h.upToDate(s) {
+		r.Rehash, _ = h.hash(ctx, pw) // the next log-in tries again
+	}
+	return r, nil
+}
+
+func (h *Hasher) compare(ctx context.Context, s scheme, pw []byte) (bool, error) {
+	// What needs little memory is charged as a current hash all the same, so that
+	// the budget also bounds how many run at once.
+	n := max(s.charge(), h.current().charge())
+	if err := h.budget.acquire(ctx, n); err != nil {
+		return false, err
+	}
+	defer h.budget.release(n)
+	return s.matches(pw)
+}
+
+// current returns a hash to be made now, without its salt and tag.
+func (h *Hasher) current() *argon2Hash {
+	return &argon2Hash{kind: argon2id, params: h.cfg.params, pepper: h.cfg.pepper, salt: make([]byte, saltLen)}
+}
+
+func (h *Hasher) upToDate(s scheme) bool {
+	a, ok := s.(*argon2Hash)
+	return ok && a.kind == argon2id && a.params == h.cfg.params && a.pepper.ID == h.cfg.pepper.ID &&
+		len(a.salt) == saltLen && len(a.tag) == tagLen
+}
+
+func checkInput(pw []byte) error {
+	switch {
+	case len(pw) == 0:
+		return ErrEmpty
+	case len(pw) > maxInput:
+		return ErrTooLong
+	}
+	return nil
+}
+
+// scheme is a stored hash, parsed and within the ceiling.
+type scheme interface {
+	charge() uint64 // bytes of memory that matches takes at its peak
+	matches(pw []byte) (bool, error)
+}
+
+// argon2Hash is one hash by argon2id or argon2i, RFC 9106.
+type argon2Hash struct {
+	kind   string
+	params Params
+	pepper Pepper // the zero Pepper is none
+	salt   []byte
+	tag    []byte
+}
+
+// charge is twice the memory parameter: the memory of one hash is garbage when the
+// next one allocates its own, and with the default GOGC the heap grows to twice what
+// is live. A test measures it.
+func (a *argon2Hash) charge() uint64 { return a.params.charge() }
+
+func (a *argon2Hash) matches(pw []byte) (bool, error) {
+	return subtle.ConstantTimeCompare(a.sum(pw, max(len(a.tag), minTag)), a.tag) == 1, nil
+}
+
+func (a *argon2Hash) sum(pw []byte, length int) []byte {
+	in := a.pepper.apply(pw)
+	if a.kind == argon2i {
+		return argon2.Key(in, a.salt, a.params.Time, a.params.Memory, a.params.Parallelism, uint32(length))
+	}
+	return argon2.IDKey(in, a.salt, a.params.Time, a.params.Memory, a.params.Parallelism, uint32(length))
+}
