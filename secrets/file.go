@@ -7,15 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
-	"syscall"
 	"unicode/utf8"
 )
 
 // maxFile is the limit of Kubernetes and systemd for one secret; docker's is lower.
 const maxFile = 1 << 20
 
-// openFlags keep a FIFO in place of the file from blocking the program for ever.
-const openFlags = os.O_RDONLY | syscall.O_NONBLOCK
+const openFlags = os.O_RDONLY | nonblock
 
 var (
 	errEmpty    = errors.New("secrets: is empty")

@@ -1,10 +1,10 @@
 package secrets
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/hex"
 	"sync"
 )
@@ -30,6 +30,8 @@ type value struct {
 	destroyed bool
 }
 
+const destroyed = "secrets: use of a destroyed Secret"
+
 // New returns a Secret that holds a copy of v. The caller may wipe its own.
 // New of an empty v is the zero Secret.
 func New[T ~string | ~[]byte](v T) Secret {
@@ -50,7 +52,9 @@ func (s Secret) Reveal() string {
 	v := s.open()
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	v.mustLive()
+	if v.destroyed {
+		panic(destroyed)
+	}
 	return string(v.bytes)
 }
 
@@ -66,7 +70,10 @@ func (s Secret) Use(f func(b []byte)) {
 		return
 	}
 	erasing(func() {
-		b := s.open().clone()
+		b, ok := s.copyTo(nil)
+		if !ok {
+			panic(destroyed)
+		}
 		defer clear(b)
 		f(b)
 	})
@@ -76,9 +83,14 @@ func (s Secret) Use(f func(b []byte)) {
 // their lengths only. An empty or destroyed Secret equals nothing, not even itself:
 // a key that was never configured must not match a header that was never sent.
 func (s Secret) Equal(o Secret) bool {
-	a, okA := s.digest()
-	b, okB := o.digest()
-	return okA && okB && hmac.Equal(a[:], b[:])
+	// Copies, because holding both locks at once could deadlock with Destroy.
+	// Those of the usual sizes stay off the heap.
+	var bufA, bufB [64]byte
+	a, okA := s.copyTo(bufA[:0])
+	defer clear(a)
+	b, okB := o.copyTo(bufB[:0])
+	defer clear(b)
+	return okA && okB && subtle.ConstantTimeCompare(a, b) == 1
 }
 
 // IsZero reports whether the Secret is empty. A destroyed Secret is not.
@@ -104,48 +116,31 @@ func (s Secret) Destroy() {
 // short password cannot be searched for. It is meant for logs. It returns
 // "empty" or "destroyed" for a Secret that holds nothing.
 func (s Secret) Fingerprint() string {
-	if s.IsZero() {
+	if s.open == nil {
 		return "empty"
 	}
-	d, ok := s.digest()
+	b, ok := s.copyTo(nil)
 	if !ok {
 		return "destroyed"
 	}
-	return hex.EncodeToString(d[:8])
+	defer clear(b)
+	m := hmac.New(sha256.New, processKey())
+	m.Write(b)
+	return hex.EncodeToString(m.Sum(nil)[:8])
 }
 
-// digest returns the keyed hash of the value; ok is false if there is none.
-func (s Secret) digest() (d [sha256.Size]byte, ok bool) {
+// copyTo appends the value to dst; ok is false if there is none.
+func (s Secret) copyTo(dst []byte) (b []byte, ok bool) {
 	if s.open == nil {
-		return d, false
+		return dst, false
 	}
 	v := s.open()
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	if v.destroyed {
-		return d, false
-	}
-	m := hmac.New(sha256.New, processKey())
-	m.Write(v.bytes)
-	m.Sum(d[:0])
-	return d, true
+	return append(dst, v.bytes...), !v.destroyed
 }
 
-func (v *value) clone() []byte {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	v.mustLive()
-	return bytes.Clone(v.bytes)
-}
-
-// mustLive panics if v was destroyed; v.mu is held.
-func (v *value) mustLive() {
-	if v.destroyed {
-		panic("secrets: use of a destroyed Secret")
-	}
-}
-
-// processKey keys what is derived from values for comparison only.
+// processKey keys fingerprints.
 var processKey = sync.OnceValue(func() []byte {
 	k := make([]byte, sha256.Size)
 	rand.Read(k) // never fails: crypto/rand aborts the process instead

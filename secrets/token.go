@@ -52,11 +52,11 @@ func CheckFormat(kind, token string) error {
 	if !validKind(kind) {
 		return errTokenKind
 	}
-	body, ok := strings.CutPrefix(token, kind+"_")
-	if !ok || len(body) != randomLen+checksumLen {
+	body, ok := strings.CutPrefix(token, kind)
+	if !ok || len(body) != 1+randomLen+checksumLen || body[0] != '_' {
 		return ErrFormat
 	}
-	for _, c := range []byte(body) {
+	for _, c := range []byte(body[1:]) {
 		if !isAlnum(c) {
 			return ErrFormat
 		}

@@ -1,0 +1,208 @@
+//go:build unix
+
+package secrets_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/pavise/pavise/secrets"
+)
+
+// TestDirOddFiles: what is not a private regular file is refused, at once.
+func TestDirOddFiles(t *testing.T) {
+	dir := t.TempDir()
+	outside := write(t, t.TempDir(), "target", "outside")
+	if err := errors.Join(
+		syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600),
+		os.Mkdir(filepath.Join(dir, "directory"), 0o700),
+		os.Symlink(outside, filepath.Join(dir, "absolute")),
+		os.Symlink("../../../../../../.."+outside, filepath.Join(dir, "relative")),
+		os.Symlink("/dev/zero", filepath.Join(dir, "device")),
+		os.Symlink("missing", filepath.Join(dir, "dangling")),
+		os.Symlink("inside", filepath.Join(dir, "link")),
+		os.Chmod(write(t, dir, "inside", "v"), 0o444),
+		os.Chmod(write(t, dir, "writable", "v"), 0o666),
+	); err != nil {
+		t.Fatal(err)
+	}
+	src := secrets.Dir(dir)
+	for name, want := range map[string]string{
+		"fifo":      "secrets: fifo: is not a regular file",
+		"directory": "secrets: directory: is not a regular file",
+		"absolute":  "secrets: absolute: path escapes from parent",
+		"relative":  "secrets: relative: path escapes from parent",
+		"device":    "secrets: device: path escapes from parent",
+		"writable":  "secrets: writable: is writable by every user of the system",
+		"dangling":  "secrets: dangling: not found",
+	} {
+		if _, err := reveal(src, name); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"inside", "link"} {
+		if got, err := reveal(src, name); got != "v" {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
+// volume imitates the kubelet's AtomicWriter: a new directory is written, the link
+// ..data is renamed over the old one, and the old directory is removed.
+type volume struct {
+	dir string
+	seq int
+}
+
+func (v *volume) publish(t testing.TB, files map[string]string) {
+	t.Helper()
+	v.seq++
+	stamp := fmt.Sprintf("..2026_%d", v.seq)
+	if err := os.Mkdir(filepath.Join(v.dir, stamp), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range files {
+		write(t, filepath.Join(v.dir, stamp), name, content)
+	}
+	data, tmp := filepath.Join(v.dir, "..data"), filepath.Join(v.dir, "..data_tmp")
+	old, _ := os.Readlink(data)
+	if err := errors.Join(os.Symlink(stamp, tmp), os.Rename(tmp, data)); err != nil {
+		t.Fatal(err)
+	}
+	for name := range files {
+		_ = os.Symlink(filepath.Join("..data", name), filepath.Join(v.dir, name))
+	}
+	if old != "" {
+		os.RemoveAll(filepath.Join(v.dir, old))
+	}
+}
+
+// generation returns the files of one state of the volume. Their sizes differ, so
+// that a mixture of two states shows.
+func generation(n int) map[string]string {
+	body := strings.Repeat("x", n%7*100)
+	return map[string]string{
+		"tls.crt":      fmt.Sprint(n, body, "\n"),
+		"tls.key":      fmt.Sprint(n, body, "\n"),
+		"tls.key.next": fmt.Sprint(n, body, "\n"),
+		"tls.key.1":    fmt.Sprint(n, body, "\n"),
+	}
+}
+
+// TestKubernetesSwap reads a pair of secrets while the volume is swapped as fast as
+// the system can: every Load must see one state, whole.
+func TestKubernetesSwap(t *testing.T) {
+	v := &volume{dir: t.TempDir()}
+	v.publish(t, generation(0))
+	src := secrets.Only(secrets.First(secrets.Dir(v.dir)), "tls.crt", "tls.key") // they keep the batch together
+
+	var stop atomic.Bool
+	var loads, seen atomic.Int64
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			last := ""
+			for !stop.Load() {
+				var pair struct {
+					Cert secrets.Secret `secret:"tls.crt,required"`
+					Key  secrets.Secret `secret:"tls.key,required"`
+				}
+				if err := secrets.Load(t.Context(), src, &pair); err != nil {
+					t.Errorf("Load during a swap: %v", err)
+					return
+				}
+				if !pair.Cert.Equal(pair.Key) {
+					t.Errorf("torn pair: %.8q and %.8q", pair.Cert.Reveal(), pair.Key.Reveal())
+					return
+				}
+				versions, err := src.Fetch(t.Context(), "tls.key")
+				if err != nil || len(versions) != 3 || !versions[0].Secret.Equal(versions[2].Secret) {
+					t.Errorf("torn versions: %d, %v", len(versions), err)
+					return
+				}
+				loads.Add(1)
+				if now := pair.Key.Fingerprint(); now != last {
+					seen.Add(1)
+					last = now
+				}
+			}
+		})
+	}
+	for n := range 1000 {
+		v.publish(t, generation(n+1))
+	}
+	stop.Store(true)
+	wg.Wait()
+	t.Logf("1000 swaps, %d loads, %d states seen", loads.Load(), seen.Load())
+	if seen.Load() < 100 {
+		t.Errorf("only %d states seen: readers and writer hardly met", seen.Load())
+	}
+	if got, err := reveal(src, "tls.key"); got+"\n" != generation(1000)["tls.key"] {
+		t.Errorf("after the last swap: %.8q, %v", got, err)
+	}
+}
+
+// TestNaiveReaderTears is the positive control of TestKubernetesSwap: the same two
+// files, read one after the other through their links.
+func TestNaiveReaderTears(t *testing.T) {
+	v := &volume{dir: t.TempDir()}
+	v.publish(t, generation(0))
+	done := make(chan struct{})
+	var torn, missing int
+	go func() {
+		defer close(done)
+		for torn+missing == 0 {
+			cert, err1 := os.ReadFile(filepath.Join(v.dir, "tls.crt"))
+			key, err2 := os.ReadFile(filepath.Join(v.dir, "tls.key"))
+			if err1 != nil || err2 != nil {
+				missing++
+			} else if string(cert) != string(key) {
+				torn++
+			}
+		}
+	}()
+	for n := 0; ; n++ {
+		select {
+		case <-done:
+			t.Logf("naive reader: torn or missing after %d swaps", n)
+			return
+		default:
+			if n == 20_000 {
+				t.Fatal("a naive reader never tears: the swap test is blind")
+			}
+			v.publish(t, generation(n+1))
+		}
+	}
+}
+
+// TestRename replaces a plain file as docker and editors do.
+func TestRename(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "key", "0")
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for !stop.Load() {
+			got, err := reveal(secrets.Dir(dir), "key")
+			if err != nil || strings.Trim(got, got[:1]) != "" {
+				t.Errorf("torn: %.20q, %v", got, err)
+				return
+			}
+		}
+	})
+	for n := range 500 {
+		write(t, dir, "tmp", strings.Repeat(string(rune('0'+n%10)), 1+n%5000))
+		if err := os.Rename(filepath.Join(dir, "tmp"), filepath.Join(dir, "key")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop.Store(true)
+	wg.Wait()
+}
