@@ -1,0 +1,141 @@
+package ratelimit_test
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/pavise/pavise/ratelimit"
+)
+
+// crowded runs far more keys than a tiny table holds, with refunds, mixed limits and a clock that
+// goes back, and counts admissions that the exact oracle of that key refuses.
+func crowded(t *testing.T, policy ratelimit.Overflow, seed uint64, operations int) (admitted, over int) {
+	r := rand.New(rand.NewPCG(seed, 3))
+	w := newWorld(t, r, 1+r.IntN(200), randomLimits(r, seed%2 == 0),
+		ratelimit.WithMaxKeys(1+r.IntN(8)), ratelimit.WithOverflow(policy))
+	for range operations {
+		w.tick()
+		i := r.IntN(len(w.keys))
+		n := 1 + r.Int64N(w.smallestBurst())
+		if r.IntN(8) == 0 {
+			w.refund(t, i, n)
+			continue
+		}
+		if !allow(t, w.limiter, w.keys[i], n).Allowed {
+			continue
+		}
+		admitted++
+		for _, b := range w.oracle[i] {
+			if !b.admits(w.now, n) {
+				over++
+				break
+			}
+		}
+		w.admit(i, n)
+	}
+	return admitted, over
+}
+
+func TestInheritNeverOverAdmits(t *testing.T) {
+	total := operations(t, 100_000)
+	admitted := 0
+	for seed := range uint64(total / 500) {
+		a, over := crowded(t, ratelimit.Inherit, seed, 500)
+		if admitted += a; over > 0 {
+			t.Fatalf("seed %d: %d of %d admissions past the limit", seed, over, a)
+		}
+	}
+	if admitted < total/100 {
+		t.Fatalf("only %d of %d calls admitted", admitted, total)
+	}
+	t.Logf("%d admissions, none past the limit", admitted)
+}
+
+// The same schedule under the other policy does over-admit, so the test above can fail.
+func TestEvictLeastDebtForgets(t *testing.T) {
+	over := 0
+	for seed := range uint64(20) {
+		_, o := crowded(t, ratelimit.EvictLeastDebt, seed, 500)
+		over += o
+	}
+	if over == 0 {
+		t.Fatal("no over-admission found: the property test looks at nothing")
+	}
+}
+
+// flood simulates a minute in which perSecond fresh keys a second meet a table for 2,048 keys, 5 a minute each,
+// while 20 accounts are under attack and 100 fresh users a second come along.
+func flood(t *testing.T, policy ratelimit.Overflow, perSecond int) (attacker int, fresh float64) {
+	var now time.Duration
+	limit := []ratelimit.Limit{{Name: "login", Rate: 5, Per: time.Minute, Burst: 5}}
+	l := newLimiter(t, limit, ratelimit.WithMaxKeys(2048), ratelimit.WithOverflow(policy),
+		ratelimit.WithClock(func() time.Time { return epoch.Add(now) }))
+	next := 0
+	call := func(name string) bool {
+		next++
+		return allow(t, l, ratelimit.NewKey(name, strconv.Itoa(next)), 1).Allowed
+	}
+	users, admitted := 0, 0
+	for tick := range 6000 {
+		now = time.Duration(tick) * 10 * time.Millisecond
+		for range perSecond / 100 {
+			call("flood")
+		}
+		users++
+		if call("user") {
+			admitted++
+		}
+		for i := range 20 {
+			if tick%10 == 0 && allow(t, l, ratelimit.NewKey("attacked", strconv.Itoa(i)), 1).Allowed {
+				attacker++
+			}
+		}
+	}
+	return attacker, float64(admitted) / float64(users)
+}
+
+func TestFlood(t *testing.T) {
+	const exact = 20 * (5 + 4) // the burst, and a refill each 12 s
+	for _, c := range []struct {
+		perSecond int
+		fresh     float64 // the least share of fresh users to be admitted under Inherit
+	}{
+		{0, 1}, {50, 0.99}, {400, 0.95}, {4000, 0.15},
+	} {
+		got, fresh := flood(t, ratelimit.Inherit, c.perSecond)
+		t.Logf("Inherit, %d keys/s: attacker %d of %d, fresh users %.1f %%", c.perSecond, got, exact, 100*fresh)
+		if got > exact {
+			t.Errorf("%d keys/s: attacker admitted %d times, limit %d", c.perSecond, got, exact)
+		}
+		if fresh < c.fresh {
+			t.Errorf("%d keys/s: %.3f of fresh users admitted, want %.3f", c.perSecond, fresh, c.fresh)
+		}
+	}
+	got, fresh := flood(t, ratelimit.EvictLeastDebt, 4000)
+	t.Logf("EvictLeastDebt, 4000 keys/s: attacker %d of %d, fresh users %.1f %%", got, exact, 100*fresh)
+	if fresh < 1 {
+		t.Errorf("EvictLeastDebt refused fresh users: %.3f admitted", fresh)
+	}
+}
+
+// At the stated number of keys about one in a thousand meets the overflow policy.
+func TestOverflowAtMaxKeys(t *testing.T) {
+	const n = 100_000
+	l := newLimiter(t, []ratelimit.Limit{{Name: "day", Rate: 1, Per: 24 * time.Hour, Burst: 1}}, ratelimit.WithMaxKeys(n))
+	denied := 0
+	for i := range n {
+		if !allow(t, l, ratelimit.NewKey(strconv.Itoa(i)), 1).Allowed {
+			denied++
+		}
+	}
+	st := l.Stats()
+	t.Logf("%d of %d keys refused; %+v", denied, n, st)
+	if denied > n/500 {
+		t.Errorf("%d of %d keys found no slot", denied, n)
+	}
+	if st.Allowed != int64(n-denied) || st.Denied != int64(denied) || st.LiveKeys != st.Allowed-st.ForcedEvictions {
+		t.Errorf("%+v", st)
+	}
+}
