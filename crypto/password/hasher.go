@@ -104,7 +104,7 @@ func (h *Hasher) verify(ctx context.Context, pw []byte, stored string) (Result, 
 		return Result{}, ErrTooLong
 	}
 	known := stored != "" && len(pw) > 0 // nobody logs in without a password
-	var s scheme = h.current() // its empty tag is compared below like any other
+	var s scheme = h.current()           // its empty tag is compared below like any other
 	if known {
 		var err error
 		if s, err = h.cfg.parse(stored); err != nil {
@@ -171,7 +171,8 @@ type argon2Hash struct {
 
 // charge is twice the memory parameter: the memory of one hash is garbage when the
 // next one allocates its own, and with the default GOGC the heap grows to twice what
-// is live. A test measures it.
+// is live. A test measures it; where many cores make the collector lag, three times
+// the parameter was seen for a moment.
 func (a *argon2Hash) charge() uint64 { return a.params.charge() }
 
 func (a *argon2Hash) matches(pw []byte) (bool, error) {
