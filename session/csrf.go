@@ -1,0 +1,113 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strings"
+)
+
+// csrf refuses requests that another site made the browser send. It is
+// [http.CrossOriginProtection] plus two rules for what that lets through: a
+// WebSocket handshake, which is a GET, and an unsafe request that carries neither
+// Sec-Fetch-Site nor Origin although it could come from a browser.
+type csrf struct {
+	std    *http.CrossOriginProtection
+	bypass *http.ServeMux
+	cookie string
+}
+
+var (
+	errCrossOrigin   = errors.New("cross-origin")
+	errUnknownOrigin = errors.New("unknown-origin")
+)
+
+func newCSRF(o *options) (c *csrf, err error) {
+	c = &csrf{std: http.NewCrossOriginProtection(), bypass: http.NewServeMux(), cookie: o.cookieName}
+	for _, origin := range o.origins {
+		if err := c.std.AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("session: trusted origin: %w", err)
+		}
+	}
+	defer func() {
+		if recover() != nil { // ServeMux has no other way to refuse
+			c, err = nil, errors.New("session: bad or conflicting pattern for InsecureCSRFBypass")
+		}
+	}()
+	for _, pattern := range o.bypass {
+		c.bypass.Handle(pattern, bypassed{})
+	}
+	return c, nil
+}
+
+// bypassed marks a match: ServeMux also answers with redirects of its own.
+type bypassed struct{}
+
+func (bypassed) ServeHTTP(http.ResponseWriter, *http.Request) {}
+
+func (c *csrf) check(r *http.Request) error {
+	unsafe := r
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		if !isWebSocket(r) {
+			return nil
+		}
+		unsafe = new(http.Request) // the standard check, as if r were unsafe
+		*unsafe = *r
+		unsafe.Method = http.MethodPatch
+	}
+	err := c.refusal(unsafe)
+	if err == nil {
+		return nil
+	}
+	if h, _ := c.bypass.Handler(r); h == (bypassed{}) {
+		return nil
+	}
+	return err
+}
+
+func (c *csrf) refusal(r *http.Request) error {
+	if c.std.Check(r) != nil {
+		return errCrossOrigin
+	}
+	if !saysOrigin(r) && (c.carriesCookie(r) || formCanSend(r)) {
+		return errUnknownOrigin
+	}
+	return nil
+}
+
+func saysOrigin(r *http.Request) bool {
+	return r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""
+}
+
+func (c *csrf) carriesCookie(r *http.Request) bool {
+	_, n := findCookie(r.Header, c.cookie)
+	return n > 0
+}
+
+// formCanSend reports whether an HTML form of any site can produce the request,
+// with cookies or without: that is how a visitor is logged in to an account of
+// somebody else.
+func formCanSend(r *http.Request) bool {
+	if r.Method != http.MethodPost {
+		return false
+	}
+	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch t {
+	case "application/x-www-form-urlencoded", "multipart/form-data", "text/plain":
+		return true
+	}
+	return err != nil // none, or one that cannot be told
+}
+
+func isWebSocket(r *http.Request) bool {
+	for _, v := range r.Header["Upgrade"] {
+		for p := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(p), "websocket") {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,96 @@
+package session
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Policy is what a route asks of a session. The zero Policy asks for a logged-in
+// user.
+type Policy struct {
+	AAL    AAL           // the least assurance level; 0 means any
+	MaxAge time.Duration // the longest time since AuthTime; 0 means any
+}
+
+// Challenge says why [Manager.Require] refused a request.
+type Challenge struct {
+	LoggedIn bool // true: a step-up is needed; false: a login
+	Policy   Policy
+}
+
+// Require lets a request pass if its session meets p. It answers 401 with the
+// challenge of RFC 9470 (insufficient_user_authentication with acr_values or
+// max_age) if the user has to authenticate again or better, and a plain 401 if
+// nobody is logged in; see [Redirect] for navigations. It needs
+// [Manager.Handler] around it.
+func (m *Manager[T]) Require(p Policy) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			q, err := m.e.request(r.Context())
+			if err != nil {
+				m.e.event(r.Context(), slog.LevelError, "request-refused", "failure", "no-handler", "")
+				http.Error(w, "Internal Server Error", http.StatusInternalServerError)
+				return
+			}
+			var v T
+			o, err := m.open(r.Context(), q, &v)
+			if err != nil {
+				http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
+				return
+			}
+			if !p.meets(&o.rec) {
+				q.challenge(w, r, Challenge{LoggedIn: o.rec.User != "", Policy: p}, o.rec.User)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// meets compares by the store's clock. The record of an anonymous request is the
+// zero Record.
+func (p Policy) meets(r *Record) bool {
+	return r.User != "" && r.AAL >= p.AAL && (p.MaxAge == 0 || r.Now.Sub(r.AuthTime) <= p.MaxAge)
+}
+
+func (q *request) challenge(w http.ResponseWriter, r *http.Request, c Challenge, user string) {
+	reason := "not-logged-in"
+	if c.LoggedIn {
+		reason = "insufficient-authentication"
+	}
+	q.event(slog.LevelInfo, "request-refused", "failure", reason, user)
+	if to := q.redirection(r, c); to != "" {
+		http.Redirect(w, r, to, http.StatusSeeOther)
+		return
+	}
+	w.Header().Set("WWW-Authenticate", c.header())
+	http.Error(w, "Unauthorized", http.StatusUnauthorized)
+}
+
+// redirection is for a person who navigates: a script would follow it and take a
+// login page for an answer.
+func (q *request) redirection(r *http.Request, c Challenge) string {
+	mode := r.Header.Get("Sec-Fetch-Mode")
+	if q.e.opts.redirect == nil || r.Method != http.MethodGet && r.Method != http.MethodHead || mode != "" && mode != "navigate" {
+		return ""
+	}
+	return q.e.opts.redirect(r, c)
+}
+
+// header is the WWW-Authenticate value. RFC 9470 defines its parameters for the
+// scheme Bearer, at which browsers show no dialog.
+func (c Challenge) header() string {
+	if !c.LoggedIn {
+		return "Bearer"
+	}
+	h := `Bearer error="insufficient_user_authentication"`
+	if c.Policy.AAL > 0 {
+		h += `, acr_values="http://idmanagement.gov/ns/assurance/aal/` + strconv.Itoa(int(c.Policy.AAL)) + `"`
+	}
+	if c.Policy.MaxAge > 0 {
+		h += `, max_age="` + strconv.FormatInt(int64(c.Policy.MaxAge/time.Second), 10) + `"`
+	}
+	return h
+}
