@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/pavise/pavise/secrets"
 )
@@ -122,9 +123,9 @@ func ExampleDecoder() {
 	}
 	parse := func(s secrets.Secret) (*url.URL, error) { return url.Parse(s.Reveal()) }
 	_, err := parse(secrets.New("postgres://app:hunter2#@db:5432/app"))
-	fmt.Println(err)
+	fmt.Println("the parser quotes the password:", strings.Contains(err.Error(), "hunter2"))
 	fmt.Println(secrets.Load(context.Background(), src, &cfg, secrets.Decoder(parse)))
 	// Output:
-	// parse "postgres://app:hunter2": invalid port ":hunter2" after host
+	// the parser quotes the password: true
 	// secrets: DB_URL: cannot be decoded
 }

@@ -113,11 +113,6 @@ func addEncoders[T any](add func(string, func() string), v T) {
 	add("json field", func() string { return result(json.Marshal(exported[T]{v})) })
 	add("json map of pointers", func() string { return result(json.Marshal(map[string]*T{"k": &v})) })
 	add("json indent", func() string { return result(json.MarshalIndent([]T{v}, "", " ")) })
-	add("json string option", func() string {
-		return result(json.Marshal(struct {
-			Pw T `json:",string"`
-		}{v}))
-	})
 	add("xml field", func() string { return result(xml.Marshal(exported[T]{v})) })
 	add("xml attribute", func() string {
 		return result(xml.Marshal(struct {
