@@ -69,14 +69,20 @@ func (c *compiler) shape(t reflect.Type) *shape {
 	case kindSlice, kindArray:
 		s.elem = c.shape(t.Elem())
 	case kindStruct:
-		c.fields(s, t, nil)
+		c.fields(s, t, nil, owner{t, 0})
 		c.index(s)
 	}
 	return s
 }
 
+// owner is the struct in which the cross-field rules of a field look, and how many steps of its index lead there.
+type owner struct {
+	typ   reflect.Type
+	depth int
+}
+
 // fields adds the fields of t to s; those of embedded structs are promoted, as encoding/json does.
-func (c *compiler) fields(s *shape, t reflect.Type, index []int) {
+func (c *compiler) fields(s *shape, t reflect.Type, index []int, in owner) {
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		at := append(index[:len(index):len(index)], i)
@@ -92,7 +98,11 @@ func (c *compiler) fields(s *shape, t reflect.Type, index []int) {
 			if sf.Tag.Get("validate") != "" {
 				c.fail(t, sf.Name, "rules on an embedded struct; put them on its fields")
 			}
-			c.fields(s, sf.Type, at)
+			inner := owner{sf.Type, len(at)}
+			if !sf.IsExported() { // reflection cannot hand it to a rule; its fields are promoted to the one around
+				inner = in
+			}
+			c.fields(s, sf.Type, at, inner)
 			continue
 		}
 		if !sf.IsExported() {
@@ -101,7 +111,7 @@ func (c *compiler) fields(s *shape, t reflect.Type, index []int) {
 			}
 			continue
 		}
-		if f := c.field(t, sf); f != nil {
+		if f := c.field(s, t, sf, in); f != nil {
 			f.index = at
 			s.fields = append(s.fields, f)
 		}
@@ -109,8 +119,8 @@ func (c *compiler) fields(s *shape, t reflect.Type, index []int) {
 }
 
 // field compiles one field, or returns nil when no request fills it.
-func (c *compiler) field(t reflect.Type, sf reflect.StructField) *field {
-	f := &field{in: inBody, secret: sf.Tag.Get("secret") == "true"}
+func (c *compiler) field(s *shape, t reflect.Type, sf reflect.StructField, in owner) *field {
+	f := &field{owner: in, in: inBody, secret: sf.Tag.Get("secret") == "true"}
 	if err := f.source(sf.Tag); err != nil {
 		c.fail(t, sf.Name, "%v", err)
 		return nil
@@ -118,14 +128,14 @@ func (c *compiler) field(t reflect.Type, sf reflect.StructField) *field {
 	if f.wire() == "" {
 		return nil
 	}
-	if f.in != inBody && t != c.root {
+	if f.in != inBody && s.typ != c.root {
 		c.fail(t, sf.Name, "only the request type itself can read from the %s", f.in)
 	}
 	f.shape = c.shape(sf.Type)
 	if f.in != inBody && !f.shape.isText() {
 		c.fail(t, sf.Name, "%s cannot be read from the %s", sf.Type, f.in)
 	}
-	f.rules = c.rules(f, ruleScope{owner: t, name: sf.Name, typ: sf.Type}, sf.Tag.Get("validate"))
+	f.rules = c.rules(f, ruleScope{owner: in.typ, name: sf.Name, typ: sf.Type}, sf.Tag.Get("validate"))
 	return f
 }
 

@@ -115,7 +115,6 @@ func (p *plan) log(r *http.Request, err error) {
 type walker struct {
 	plan *plan
 	ctx  context.Context
-	root reflect.Value
 	rep  *report
 	in   string
 	at   trail
@@ -123,7 +122,7 @@ type walker struct {
 }
 
 func (p *plan) walk(ctx context.Context, root reflect.Value, rep *report, allSources bool) error {
-	w := walker{plan: p, ctx: ctx, root: root, rep: rep}
+	w := walker{plan: p, ctx: ctx, rep: rep}
 	for _, f := range p.shape.fields {
 		if f.in == inBody || allSources {
 			w.in = f.in
@@ -213,11 +212,7 @@ func (w *walker) nilPointer(v reflect.Value, r *rules, f *field, parent reflect.
 }
 
 func (w *walker) engine(r *rule, v reflect.Value, f *field, parent reflect.Value) bool {
-	other := w.root
-	if !r.top && f != nil {
-		other = f.owner(parent)
-	}
-	ok, err := w.plan.engine.run(w.ctx, v, other.Addr(), r.piece)
+	ok, err := w.plan.engine.run(w.ctx, v, f.ownerOf(parent).Addr(), r.piece)
 	w.err = cmp.Or(w.err, err)
 	return ok
 }

@@ -60,17 +60,15 @@ var refused = map[string]string{
 type refForm uint8
 
 const (
-	refOne     refForm = iota // Field
-	refSame                   // Field, of the same kind
-	refSameTop                // Field, of the same kind, from the request type
-	refList                   // Field Field ...
-	refPairs                  // Field value Field value ...
+	refSame  refForm = iota + 1 // Field, of the same kind
+	refList                     // Field Field ...
+	refPairs                    // Field value Field value ...
 )
 
 var fieldRefs = map[string]refForm{
 	"eqfield": refSame, "nefield": refSame, "gtfield": refSame, "gtefield": refSame, "ltfield": refSame, "ltefield": refSame,
-	"eqcsfield": refSameTop, "necsfield": refSameTop, "gtcsfield": refSameTop, "gtecsfield": refSameTop,
-	"ltcsfield": refSameTop, "ltecsfield": refSameTop,
+	"eqcsfield": refSame, "necsfield": refSame, "gtcsfield": refSame, "gtecsfield": refSame,
+	"ltcsfield": refSame, "ltecsfield": refSame,
 	"fieldcontains": refSame, "fieldexcludes": refSame, "postcode_iso3166_alpha2_field": refSame,
 	"required_if": refPairs, "required_unless": refPairs, "excluded_if": refPairs, "excluded_unless": refPairs,
 	"skip_unless":   refPairs,
@@ -115,7 +113,7 @@ func (c *compiler) checkRule(at ruleScope, s *shape, name, param string, hasPara
 		return errors.New("takes no parameter with a time, which it compares with now")
 	}
 	if form, ok := fieldRefs[name]; ok {
-		return c.checkRef(at, s, form, param)
+		return checkRef(at, s, form, param)
 	}
 	if name == "unique" {
 		return checkUnique(s.bare(), param)
@@ -155,15 +153,11 @@ func underlying(t reflect.Type) reflect.Type {
 }
 
 // checkRef refuses a cross-field rule whose fields do not exist or do not compare.
-func (c *compiler) checkRef(at ruleScope, s *shape, form refForm, param string) error {
+func checkRef(at ruleScope, s *shape, form refForm, param string) error {
 	words := splitParam(param)
 	switch form {
-	case refSame, refSameTop:
-		from := at.owner
-		if form == refSameTop {
-			from = c.root
-		}
-		target, err := resolve(from, param)
+	case refSame:
+		target, err := resolve(at.owner, param)
 		if err == nil && target.Kind() != s.bare().typ.Kind() {
 			err = fmt.Errorf("compares %s with %s", s.bare().typ, target)
 		}

@@ -31,7 +31,6 @@ type rule struct {
 	test    func(reflect.Value) bool // sees the value behind pointers
 	piece   string                   // for validator
 	whenNil bool                     // runs on a nil pointer too
-	top     bool                     // looks from the request type, not from the struct around
 }
 
 // ruleScope is where a tag stands, for its cross-field rules and for what is said about it.
@@ -125,12 +124,16 @@ func (c *compiler) dive(r *rules, at ruleScope, s *shape, pieces []string) {
 // expensive reads it. The order between omitempty and the rules around it stays.
 func lengthsFirst(list []rule) []rule {
 	for i := 1; i < len(list); i++ {
-		for j := i; j > 0 && list[j].cheap() && list[j-1].op == opTest && !list[j-1].cheap(); j-- {
+		for j := i; j > 0 && list[j].cheap() && list[j-1].yields(); j-- {
 			list[j], list[j-1] = list[j-1], list[j]
 		}
 	}
 	return list
 }
+
+// yields reports whether a comparison may run before the rule. Not so one that is asked even about a nil pointer: it
+// decides whether the others are.
+func (r *rule) yields() bool { return r.op == opTest && !r.cheap() && !r.whenNil }
 
 func (r *rule) cheap() bool {
 	if r.op != opTest || r.test == nil {
@@ -151,7 +154,6 @@ func (c *compiler) rule(at ruleScope, s *shape, piece string) (rule, error) {
 			return r, err
 		}
 		r.whenNil = r.whenNil || runsWhenNil[name]
-		r.top = r.top || strings.HasSuffix(name, "csfield")
 		r.code, r.param = name, param
 	}
 	if len(alternatives) > 1 {
@@ -169,16 +171,12 @@ func (c *compiler) probe(at ruleScope, s *shape, r rule) error {
 	if c.engine.custom[name] != nil {
 		return nil
 	}
-	owner := reflect.New(at.owner)
-	if r.top {
-		owner = reflect.New(c.root)
-	}
 	samples := []reflect.Value{reflect.Zero(s.bare().typ)}
 	if k := samples[0].Kind(); k == reflect.String {
 		samples = append(samples, reflect.ValueOf("x").Convert(s.bare().typ))
 	}
 	for _, sample := range samples {
-		if _, err := c.engine.run(context.Background(), sample, owner, r.piece); err != nil {
+		if _, err := c.engine.run(context.Background(), sample, reflect.New(at.owner), r.piece); err != nil {
 			return fmt.Errorf("its parameter cannot be used with %s", s.bare().typ)
 		}
 	}

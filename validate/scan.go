@@ -107,10 +107,13 @@ func (s *scanner) value(sh *shape) bool {
 	}
 	c := s.peek()
 	if c == 'n' && sh.kind != kindAny {
+		if !s.literal("null") {
+			return false
+		}
 		if sh.kind != kindPointer && sh.kind != kindOpt {
 			s.misfit(codeNull, "")
 		}
-		return s.literal("null")
+		return true
 	}
 	if sh.kind == kindPointer {
 		if sh = sh.elem; !s.charge(int(sh.typ.Size())) {
@@ -142,8 +145,11 @@ func (s *scanner) value(sh *shape) bool {
 	case c == 'f' && sh.kind == kindBool:
 		return s.literal("false")
 	}
+	if !s.anything(false) {
+		return false
+	}
 	s.misfit(codeType, sh.name())
-	return s.anything(false)
+	return true
 }
 
 func (s *scanner) literal(word string) bool {

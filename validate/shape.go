@@ -43,6 +43,7 @@ type shape struct {
 type field struct {
 	index   []int // as in reflect.StructField.Index, from the struct of the shape
 	pos     int   // in shape.fields
+	owner   owner
 	in      string
 	name    string // in JSON, or of the path value, query parameter or header; "" when not in JSON
 	form    string // "" when not in forms
@@ -78,12 +79,12 @@ func (f *field) value(parent reflect.Value) reflect.Value {
 	return parent.FieldByIndex(f.index)
 }
 
-// owner finds the struct that declares the field, which cross-field rules start from.
-func (f *field) owner(parent reflect.Value) reflect.Value {
-	if len(f.index) == 1 {
+// ownerOf finds the struct in which cross-field rules look.
+func (f *field) ownerOf(parent reflect.Value) reflect.Value {
+	if f.owner.depth == 0 {
 		return parent
 	}
-	return parent.FieldByIndex(f.index[:len(f.index)-1])
+	return parent.FieldByIndex(f.index[:f.owner.depth])
 }
 
 var (
