@@ -111,14 +111,18 @@ func parseHeader(envelope []byte) (h header, payload []byte, ok bool) {
 }
 
 func (h *header) parseRecipient(b []byte) (rest []byte, ok bool) {
-	if len(b) < 2 || len(b) < 2+int(b[1])+2 {
+	if len(b) < 2 {
 		return nil, false
 	}
-	r := recipient{kind: kind(b[0]), id: string(b[2 : 2+b[1]])}
-	b = b[2+int(b[1]):]
-	n := int(binary.BigEndian.Uint16(b))
+	r, idLen := recipient{kind: kind(b[0])}, int(b[1])
 	b = b[2:]
-	if r.kind < kindSymmetric || r.kind > kindPostQuantum || n == 0 || n > maxWrapped || n > len(b) {
+	if len(b) < idLen+2 || r.kind < kindSymmetric || r.kind > kindPostQuantum {
+		return nil, false
+	}
+	r.id = string(b[:idLen])
+	n := int(binary.BigEndian.Uint16(b[idLen:]))
+	b = b[idLen+2:]
+	if n == 0 || n > maxWrapped || n > len(b) {
 		return nil, false
 	}
 	h.recipients = append(h.recipients, r)
