@@ -24,8 +24,9 @@ func TestAllocations(t *testing.T) {
 	m := newManager(t, session.NewMemoryStore(0))
 	b := newBrowser(t, m)
 	b.login("ann")
+	roles := strings.Repeat("r", 120)
 	set := func(d *data) error {
-		d.N, d.Note, d.Roles = 42, "someone@example.com", strings.Repeat("r", 120)
+		d.N, d.Note, d.Roles = 42, "someone@example.com", roles
 		return nil
 	}
 	ok := []byte("ok")

@@ -38,7 +38,7 @@ type Info struct {
 }
 
 // LoggedIn reports whether the session belongs to a user.
-func (i *Info) LoggedIn() bool { return i.User != "" }
+func (i Info) LoggedIn() bool { return i.User != "" }
 
 var (
 	// ErrGone: the request came with a session that has ended, or ended while the
@@ -88,7 +88,7 @@ func New[T any](store Store, opts ...Option) (*Manager[T], error) {
 	if e.csrf, err = newCSRF(&o); err != nil {
 		return nil, err
 	}
-	return &Manager[T]{e: e, codec: codec[T]{o.schema, o.migrate}}, nil
+	return &Manager[T]{e: e, codec: codec[T]{schema: o.schema, migrate: o.migrate}}, nil
 }
 
 // Handler gives every request to next a session and refuses those that another

@@ -16,7 +16,7 @@ type engine struct {
 	opts    options
 	cookie  cookie
 	csrf    *csrf
-	deriver deriver
+	scratch scratchPool
 }
 
 // request is the session of one HTTP request. It is itself the request's context
@@ -41,7 +41,7 @@ type opened struct {
 	token  token
 	rec    Record
 	plain  []byte
-	sealer *sealer // used by the holder of tx, and by read before there is one
+	sealer sealer
 }
 
 type status uint8
@@ -122,19 +122,16 @@ func (q *request) read(ctx context.Context, t token) error {
 	if err != nil {
 		return q.fail(err)
 	}
-	s := q.cur.sealer
-	if s == nil {
-		if s, err = q.e.deriver.sealer(&t); err != nil {
-			return q.fail(err)
-		}
+	s, err := q.e.scratch.sealer(&t)
+	if err != nil {
+		return q.fail(err)
 	}
 	rec.Key = t.key() // authenticates the place where it was found
-	plain, schema, err := s.open(&rec)
-	if err != nil {
+	q.cur = opened{status: live, token: t, rec: rec, sealer: s}
+	if q.cur.plain, q.cur.schema, err = s.open(&q.cur.rec); err != nil {
 		q.refuse("altered-record")
 		return nil
 	}
-	q.cur = opened{status: live, token: t, rec: rec, plain: plain, schema: schema, sealer: s}
 	q.keepAlive(ctx)
 	return nil
 }

@@ -2,10 +2,10 @@ package session
 
 import (
 	"context"
-	"crypto/rand"
+	crand "crypto/rand"
 	"errors"
 	"log/slog"
-	"math/big"
+	"math/rand/v2"
 	"net/http"
 	"time"
 )
@@ -97,7 +97,7 @@ func (m *Manager[T]) createAnonymous(ctx context.Context, q *request, f func(*T)
 		return q.fail(err)
 	}
 	o, err := q.e.prepare(newToken(anonymousShard()), Record{
-		Handle: Handle(rand.Text()), Version: 1, Created: now,
+		Handle: Handle(crand.Text()), Version: 1, Created: now,
 	}, m.codec.schema, plain)
 	if err != nil {
 		return q.fail(err)
@@ -111,7 +111,7 @@ func (m *Manager[T]) createAnonymous(ctx context.Context, q *request, f func(*T)
 
 // prepare completes a new record: its key, its limits and its sealed data.
 func (e *engine) prepare(t token, r Record, schema uint32, plain []byte) (opened, error) {
-	s, err := e.deriver.sealer(&t)
+	s, err := e.scratch.sealer(&t)
 	if err != nil {
 		return opened{}, err
 	}
@@ -151,15 +151,7 @@ func (q *request) adopt(o opened, err error) error {
 // backOff waits a random time before the next try of a transaction, so that many
 // writers of one session do not keep each other from finishing.
 func backOff(ctx context.Context, try int) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	most := int64(50*time.Microsecond) << min(try, 8)
-	n, err := rand.Int(rand.Reader, big.NewInt(most))
-	if err != nil {
-		return err
-	}
-	t := time.NewTimer(time.Duration(n.Int64()))
+	t := time.NewTimer(rand.N(50 * time.Microsecond << min(try, 8)))
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
