@@ -1,0 +1,299 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/pavise/pavise/crypto/password"
+	"github.com/pavise/pavise/ratelimit"
+	"github.com/pavise/pavise/sanitize/headers"
+	"github.com/pavise/pavise/session"
+	"github.com/pavise/pavise/validate"
+)
+
+// app is the service: everything that its handlers need.
+type app struct {
+	store    *store
+	notebook *notebook
+	sessions *session.Manager[visitor]
+	hasher   *password.Hasher
+	schemas  schemas
+	pages    *pages
+	log      *slog.Logger
+
+	clientIP ratelimit.ClientIP
+	requests *ratelimit.Limiter // everything, per address
+	signups  *ratelimit.Limiter // per address
+	writes   *ratelimit.Limiter // per user
+	logins   *ratelimit.Login   // per account and address
+
+	plain bool // plain http on this machine
+}
+
+// visitor is what the session remembers of somebody who is logged in.
+type visitor struct {
+	Name string `json:"name"`
+}
+
+// schemas are the requests that carry input. They are compiled once; a mistake in a tag stops the start.
+type schemas struct {
+	signup   *validate.Schema[signupInput]
+	login    *validate.Schema[loginInput]
+	password *validate.Schema[passwordInput]
+	note     *validate.Schema[noteInput]
+	apiNote  *validate.Schema[noteInput]
+	delete   *validate.Schema[deleteInput]
+	list     *validate.Schema[listInput]
+	apiDrop  *validate.Schema[dropInput]
+}
+
+func newSchemas(log *slog.Logger) (s schemas, err error) {
+	html := validate.Config{Kinds: []validate.Kind{validate.Form}, Messages: inWords, Logger: log}
+	html.Limits.String = 512 << 10 // of a text as it is sent, with its escapes
+	api := validate.Config{Messages: inWords, Logger: log}
+	api.Limits.String = 512 << 10
+	var errs [8]error
+	s.signup, errs[0] = validate.For[signupInput](html)
+	s.login, errs[1] = validate.For[loginInput](html)
+	s.password, errs[2] = validate.For[passwordInput](html)
+	s.note, errs[3] = validate.For[noteInput](html)
+	s.delete, errs[4] = validate.For[deleteInput](html)
+	s.list, errs[5] = validate.For[listInput](api)
+	s.apiNote, errs[6] = validate.For[noteInput](api)
+	s.apiDrop, errs[7] = validate.For[dropInput](api)
+	return s, errors.Join(errs[:]...)
+}
+
+// options are what main has to decide.
+type options struct {
+	log      *slog.Logger
+	clientIP ratelimit.ClientIP
+	plain    bool // listen on plain http, for this machine only
+	proxied  bool // a trusted proxy in front speaks TLS
+}
+
+func newApp(v *vault, o options) (*app, error) {
+	a := &app{store: v.store, log: o.log, clientIP: o.clientIP, plain: o.plain}
+	var errs [8]error
+	a.notebook, errs[0] = newNotebook(v.store, v.envelope)
+	a.sessions, errs[1] = newSessions(v.store.sessions, o)
+	a.hasher, errs[2] = password.New()
+	a.schemas, errs[3] = newSchemas(o.log)
+	a.pages, errs[4] = newPages()
+	errs[5] = a.newLimits(v.deviceKey)
+	return a, errors.Join(errs[:]...)
+}
+
+func newSessions(store session.Store, o options) (*session.Manager[visitor], error) {
+	opts := []session.Option{session.Logger(o.log)}
+	if o.plain {
+		opts = append(opts, session.InsecureDevelopment())
+	}
+	return session.New[visitor](store, opts...)
+}
+
+func (a *app) newLimits(deviceKey []byte) error {
+	var errs [4]error
+	log := ratelimit.WithLogger(a.log)
+	a.requests, errs[0] = ratelimit.New([]ratelimit.Limit{{Name: "requests", Rate: 20, Per: time.Second, Burst: 200}}, log)
+	a.signups, errs[1] = ratelimit.New([]ratelimit.Limit{ratelimit.AtMost(20, time.Hour, 10)}, log)
+	a.writes, errs[2] = ratelimit.New([]ratelimit.Limit{{Name: "writes", Rate: 1, Per: time.Second, Burst: 300}}, log)
+	a.logins, errs[3] = ratelimit.NewLogin(log, ratelimit.WithDeviceKey(deviceKey))
+	return errors.Join(errs[:]...)
+}
+
+// handler answers a request, or returns what went wrong before it has written anything.
+type handler func(http.ResponseWriter, *http.Request) error
+
+// route is one line of the table: who may, how often, and what happens.
+type route struct {
+	pattern string
+	who     access
+	limit   limit
+	handler handler
+}
+
+type access int
+
+const (
+	members access = iota // the zero value: whoever is logged in
+	everybody
+)
+
+// limit says what a route takes from besides the count that every address has.
+type limit int
+
+const (
+	normal limit = iota
+	perSignup
+	perWrite
+)
+
+func (a *app) routes() []route {
+	return []route{
+		{"GET /{$}", everybody, normal, a.home},
+		{"GET /healthz", everybody, normal, a.healthz},
+		{"GET /style.css", everybody, normal, a.style},
+		{"GET /icon.svg", everybody, normal, a.icon},
+
+		{"GET /signup", everybody, normal, a.signupPage},
+		{"POST /signup", everybody, perSignup, a.signup},
+		{"GET /login", everybody, normal, a.loginPage},
+		{"POST /login", everybody, normal, a.login}, // has its own: ratelimit.Login
+		{"POST /logout", everybody, normal, a.logout},
+		{"GET /account/password", members, normal, a.passwordPage},
+		{"POST /account/password", members, normal, a.changePassword}, // as log-in
+		{"GET /devices", members, normal, a.devices},
+		{"POST /devices/{handle}/revoke", members, normal, a.revoke},
+		{"POST /devices/revoke-others", members, normal, a.revokeOthers},
+
+		{"GET /notes", members, normal, a.notes},
+		{"GET /notes/new", members, normal, a.newNote},
+		{"POST /notes", members, perWrite, a.writeNote},
+		{"GET /notes/{id}", members, normal, a.readNote},
+		{"POST /notes/{id}", members, perWrite, a.rewriteNote},
+		{"POST /notes/{id}/delete", members, perWrite, a.deleteNote},
+
+		{"GET /api/v1/notes", members, normal, a.apiNotes},
+		{"POST /api/v1/notes", members, perWrite, a.apiWrite},
+		{"GET /api/v1/notes/{id}", members, normal, a.apiRead},
+		{"PUT /api/v1/notes/{id}", members, perWrite, a.apiRewrite},
+		{"DELETE /api/v1/notes/{id}", members, perWrite, a.apiDelete},
+	}
+}
+
+// build puts the service together, from the inside out: routes, sessions with their protection against forged requests, the
+// count per address, the log, security headers.
+func (a *app) build(o options) http.Handler {
+	mux := http.NewServeMux()
+	for _, rt := range a.routes() {
+		mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) {
+			r, err := a.admit(rt, r)
+			if err == nil {
+				err = rt.handler(w, r)
+			}
+			if err != nil {
+				a.fail(w, r, err)
+			}
+		})
+	}
+	return headers.Policy{BehindTLS: o.proxied}.Handler(a.logged(a.counted(a.own(a.found(mux)))))
+}
+
+// own lets requests in that this site's pages, or a program, have sent. What the session manager refuses gets a page, where it
+// has a line of text.
+func (a *app) own(next http.Handler) http.Handler {
+	inner := a.sessions.Handler(next)
+	check := a.sessions.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch ask(check, r).status {
+		case 0:
+			inner.ServeHTTP(w, r)
+		case http.StatusMisdirectedRequest:
+			a.fail(w, r, errHost)
+		default:
+			a.fail(w, r, errForeign)
+		}
+	})
+}
+
+type memberKey struct{}
+
+func member(r *http.Request) session.Session[visitor] {
+	s, _ := r.Context().Value(memberKey{}).(session.Session[visitor])
+	return s
+}
+
+func userID(r *http.Request) string   { return member(r).User }
+func userName(r *http.Request) string { return member(r).Data.Name }
+
+// admit asks who it is and then how often. The request that it returns knows the member.
+func (a *app) admit(rt route, r *http.Request) (*http.Request, error) {
+	if rt.who == members {
+		s, err := a.sessions.Get(r.Context())
+		if err != nil {
+			return r, err
+		}
+		if s.User == "" {
+			return r, errLogin
+		}
+		r = r.WithContext(context.WithValue(r.Context(), memberKey{}, s))
+	}
+	switch rt.limit {
+	case perSignup:
+		return r, allow(r, a.signups, a.address(r))
+	case perWrite:
+		return r, allow(r, a.writes, ratelimit.NewKey(userID(r)))
+	}
+	return r, nil
+}
+
+func allow(r *http.Request, l *ratelimit.Limiter, key ratelimit.Key) error {
+	d, err := l.Allow(r.Context(), key)
+	if err == nil && !d.Allowed {
+		return tooMany(d)
+	}
+	return err
+}
+
+// address is what a client is counted by. Those that have none are counted together.
+func (a *app) address(r *http.Request) ratelimit.Key {
+	key, err := a.clientIP.Key(r)
+	if err != nil {
+		return ratelimit.NewKey("no address")
+	}
+	return key
+}
+
+func (a *app) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := allow(r, a.requests, a.address(r)); err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// found gives paths and methods that the table does not have a page, where http.ServeMux has a line of text.
+func (a *app) found(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		answer := ask(h, r)
+		if answer.status == http.StatusMethodNotAllowed {
+			w.Header().Set("Allow", answer.header.Get("Allow"))
+			a.fail(w, r, errMethod)
+			return
+		}
+		a.fail(w, r, errMissing)
+	})
+}
+
+// ask returns what h would answer.
+func ask(h http.Handler, r *http.Request) *probe {
+	p := &probe{header: http.Header{}}
+	h.ServeHTTP(p, r)
+	return p
+}
+
+// probe takes an answer that nobody gets.
+type probe struct {
+	header http.Header
+	status int
+}
+
+func (p *probe) Header() http.Header         { return p.header }
+func (p *probe) WriteHeader(status int)      { p.status = status }
+func (p *probe) Write(b []byte) (int, error) { return len(b), nil }
+
+func see(w http.ResponseWriter, r *http.Request, path string) error {
+	http.Redirect(w, r, path, http.StatusSeeOther)
+	return nil
+}
