@@ -152,9 +152,9 @@ func TestIPKey(t *testing.T) {
 
 func TestNewKeyIsInjective(t *testing.T) {
 	seen := map[ratelimit.Key][]string{}
-	parts := []string{"", "a", "b", "ab", "\x00", "\x01", "\x01a", strings.Repeat("a", 200)}
+	parts := []string{"", "a", "b", "ab", "\x01a\x01b", "\x00", "\x01", "\x01a", strings.Repeat("a", 200)}
 	for _, x := range parts {
-		for _, ps := range [][]string{{x}, {x, ""}, {"", x, ""}, {x, "a"}, {x, "b", "a"}, {"ab", x}} {
+		for _, ps := range [][]string{{x}, {x, "", ""}, {x, ""}, {"", x, ""}, {x, "a"}, {x, "b", "a"}, {"ab", x}} {
 			k := ratelimit.NewKey(ps...)
 			if old, ok := seen[k]; ok && strings.Join(old, "|") != strings.Join(ps, "|") {
 				t.Errorf("%q and %q have the same key", old, ps)

@@ -13,26 +13,31 @@ import (
 type Key struct {
 	kind keyKind
 	addr [16]byte // for keyAddr
-	text string   // for keyText
+	text string   // for keyPart and keyParts
 }
 
 type keyKind uint8
 
 const (
 	keyNone keyKind = iota
-	keyText
+	keyPart
+	keyParts
 	keyAddr
 	keyUnidentified // the one key that all clients without a name share
 )
 
-// NewKey joins parts to one key. Each part is prefixed with its length, so that
-// NewKey("a", "bc") and NewKey("ab", "c") differ. Without parts it is the zero Key.
+// NewKey joins parts to one key. Several parts are prefixed with their lengths, so that NewKey("a", "bc"),
+// NewKey("ab", "c") and NewKey("abc") differ. Without parts it is the zero Key. A single
+// part is not copied.
 //
 // Normalise a part (case, Unicode form) as the system behind it does: else "Ann" and "ann" are two
 // keys for one account.
 func NewKey(parts ...string) Key {
-	if len(parts) == 0 {
+	switch len(parts) {
+	case 0:
 		return Key{}
+	case 1:
+		return Key{kind: keyPart, text: parts[0]}
 	}
 	var n int
 	for _, p := range parts {
@@ -43,7 +48,7 @@ func NewKey(parts ...string) Key {
 		b = binary.AppendUvarint(b, uint64(len(p)))
 		b = append(b, p...)
 	}
-	return Key{kind: keyText, text: string(b)}
+	return Key{kind: keyParts, text: string(b)}
 }
 
 // IPKey is the key of a client's address: an IPv4 address as it is, an IPv6 address by its /64, which
@@ -61,17 +66,14 @@ func IPKey(a netip.Addr) Key {
 	return Key{kind: keyAddr, addr: b}
 }
 
-// hash is never 0, which marks an empty slot. Collisions between kinds are
-// as unlikely as those between keys.
+// hash is never 0, which marks an empty slot. The kind goes in last, so that a part
+// spelled like the encoding of several is another key.
 func (k *Key) hash(seed maphash.Seed) uint64 {
 	var h uint64
-	if k.kind == keyText {
+	if k.kind == keyPart || k.kind == keyParts {
 		h = maphash.String(seed, k.text)
 	} else {
-		var b [17]byte
-		b[0] = byte(k.kind)
-		copy(b[1:], k.addr[:])
-		h = maphash.Bytes(seed, b[:])
+		h = maphash.Bytes(seed, k.addr[:])
 	}
-	return max(h, 1)
+	return max(h^uint64(k.kind), 1)
 }

@@ -162,5 +162,8 @@ func (s *scale) duration(units int64) time.Duration {
 	if units <= 0 {
 		return 0
 	}
+	if s.step == 1 { // most limits: spare the hot path a division
+		return time.Duration(units)
+	}
 	return time.Duration((units-1)/s.step + 1)
 }

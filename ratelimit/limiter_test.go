@@ -50,7 +50,7 @@ func TestBucket(t *testing.T) {
 		if allow(t, l, k, 1).Allowed {
 			t.Fatal("admitted 1 ns before RetryAfter")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if !allow(t, l, k, 1).Allowed {
 			t.Fatal("denied after RetryAfter")
 		}
@@ -73,7 +73,7 @@ func TestAtMostInAnyWindow(t *testing.T) {
 				for allow(t, l, k, 1).Allowed {
 					admitted = append(admitted, time.Since(start))
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 			}
 			for i := n; i < len(admitted); i++ {
 				if admitted[i]-admitted[i-n] < window {
@@ -145,8 +145,10 @@ func TestPeekAndRefund(t *testing.T) {
 			}
 			return d
 		}
-		if !peek(3).Allowed || !peek(3).Allowed {
-			t.Fatal("Peek took tokens")
+		for range 2 {
+			if !peek(3).Allowed {
+				t.Fatal("Peek took tokens")
+			}
 		}
 		allow(t, l, k, 2)
 		if d := peek(2); d.Allowed || d.RetryAfter != time.Hour {
