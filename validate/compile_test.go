@@ -56,18 +56,12 @@ func TestForRefuses(t *testing.T) {
 		"untagged in a nested type": {refusal[struct {
 			A []map[string]*struct{ IsAdmin bool } `json:"a"`
 		}](strict), "without a source"},
-		"dash with comma": {refusal[struct {
-			A bool `json:"-,"`
-		}](strict), `names it "-"`},
-		"dash with option": {refusal[struct {
-			A bool `json:"-,omitempty"`
-		}](strict), `names it "-"`},
+		"dash with comma":  {built(reflect.StructField{Name: "A", Tag: `json:"-,"`}), `names it "-"`},
+		"dash with option": {built(reflect.StructField{Name: "A", Tag: `json:"-,omitempty"`}), `names it "-"`},
 		"option without name": {refusal[struct {
 			A bool `json:",omitempty"`
 		}](strict), "no name"},
-		"name that encoding/json drops": {refusal[struct {
-			A bool `json:"a\\b"`
-		}](strict), "ignores this name"},
+		"name that encoding/json drops": {built(reflect.StructField{Name: "A", Tag: `json:"a\\b"`}), "ignores this name"},
 		"string option": {refusal[struct {
 			A int `json:"a,string"`
 		}](strict), "string"},

@@ -69,7 +69,8 @@ type report struct {
 	status    int
 	list      []Violation
 	truncated bool
-	partial   bool // decoding stopped half way for a reason that leaves the rest unknown
+	partial   bool    // decoding stopped half way for a reason that leaves the rest unknown
+	room      [8]step // for the trail of the scan, then of the walk
 }
 
 func (r *report) add(status int, v Violation) {

@@ -105,9 +105,11 @@ func isTextLines(s string) bool { return isText(s, "\t\n\r") }
 // isText accepts UTF-8 in NFC without control characters (other than those listed), line separators, bidirectional
 // controls (Unicode TR 36, CVE-2021-42574) and invisible spaces.
 func isText(s, controls string) bool {
+	ascii := true
 	for i := 0; i < len(s); {
 		c := s[i]
 		if c >= utf8.RuneSelf {
+			ascii = false
 			r, n := utf8.DecodeRuneInString(s[i:])
 			if r == utf8.RuneError && n == 1 || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || isInvisible(r) {
 				return false
@@ -120,7 +122,7 @@ func isText(s, controls string) bool {
 		}
 		i++
 	}
-	return norm.NFC.IsNormalString(s)
+	return ascii || norm.NFC.IsNormalString(s)
 }
 
 func isInvisible(r rune) bool {

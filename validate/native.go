@@ -29,17 +29,15 @@ var comparisons = map[string]func(c int) bool{
 // nativeRule gives the equivalent of a rule of validator that does not need its engine, or nil. Equivalent means
 // the same answer for every value; tests hold the two against each other.
 func nativeRule(name, param string, s *shape) (func(reflect.Value) bool, error) {
-	b := s.bare()
-	k := s.ruleKind()
+	b, k, pointed := s.bare(), s.ruleKind(), s.behindPointer()
 	if holds := comparisons[name]; holds != nil && k != kindTime {
 		return comparison(name, holds, param, b.typ)
 	}
 	switch name {
 	case "required":
-		return has(s.behindPointer()), nil
+		return func(v reflect.Value) bool { return has(v, pointed) }, nil
 	case "isdefault":
-		given := has(s.behindPointer())
-		return func(v reflect.Value) bool { return !given(v) }, nil
+		return func(v reflect.Value) bool { return !has(v, pointed) }, nil
 	case "oneof":
 		return oneOf(param, k)
 	case "text":
@@ -65,22 +63,20 @@ func onString(test func(string) bool) func(reflect.Value) bool {
 
 // has is validator's notion of a value: any value behind a pointer, a slice or map that is not nil, and otherwise
 // anything but zero.
-func has(behindPointer bool) func(reflect.Value) bool {
-	return func(v reflect.Value) bool {
-		switch v.Kind() {
-		case reflect.String:
-			return behindPointer || v.Len() > 0
-		case reflect.Slice, reflect.Map:
-			return !v.IsNil()
-		case reflect.Interface:
-			if v.IsNil() {
-				return false
-			}
-			inner := v.Elem()
-			return (inner.Kind() != reflect.Slice && inner.Kind() != reflect.Map) || !inner.IsNil()
+func has(v reflect.Value, behindPointer bool) bool {
+	switch v.Kind() {
+	case reflect.String:
+		return behindPointer || v.Len() > 0
+	case reflect.Slice, reflect.Map:
+		return !v.IsNil()
+	case reflect.Interface:
+		if v.IsNil() {
+			return false
 		}
-		return behindPointer || !v.IsZero()
+		inner := v.Elem()
+		return (inner.Kind() != reflect.Slice && inner.Kind() != reflect.Map) || !inner.IsNil()
 	}
+	return behindPointer || !v.IsZero()
 }
 
 func comparison(name string, holds func(int) bool, param string, t reflect.Type) (func(reflect.Value) bool, error) {

@@ -122,7 +122,7 @@ type walker struct {
 }
 
 func (p *plan) walk(ctx context.Context, root reflect.Value, rep *report, allSources bool) error {
-	w := walker{plan: p, ctx: ctx, rep: rep}
+	w := walker{plan: p, ctx: ctx, rep: rep, at: rep.room[:0]}
 	for _, f := range p.shape.fields {
 		if f.in == inBody || allSources {
 			w.in = f.in
@@ -173,7 +173,7 @@ func (w *walker) rules(v, bare reflect.Value, r *rules, f *field, parent reflect
 		one := &r.list[i]
 		switch one.op {
 		case opOmitEmpty:
-			if !has(v.Kind() == reflect.Pointer)(bare) {
+			if !has(bare, v.Kind() == reflect.Pointer) {
 				return false
 			}
 		case opOmitNil:

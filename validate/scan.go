@@ -27,7 +27,7 @@ type scanner struct {
 }
 
 func (p *plan) scan(data []byte, rep *report) {
-	s := scanner{data: data, limits: &p.limits, budget: p.limits.memory(len(data)), rep: rep}
+	s := scanner{data: data, limits: &p.limits, budget: p.limits.memory(len(data)), rep: rep, at: rep.room[:0]}
 	s.space()
 	rep.partial = s.peek() != '{' // nothing to judge then
 	if !s.value(p.shape) {
