@@ -270,14 +270,30 @@ func TestBudgetBoundsRealHashes(t *testing.T) {
 	}
 }
 
+// A log-in that is right stays right when there is no room to rehash.
 func TestNoRoomForRehash(t *testing.T) {
 	stored := mustHash(t, newHasher(t), "correct horse")
 	h := newHasher(t, InsecureParams(Params{64, 2, 1}))
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := h.Verify(ctx, secrets.New("correct horse"), stored); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled before: %v", err)
+	r, err := h.Verify(&doneAfter{Context: t.Context(), calls: 1}, secrets.New("correct horse"), stored)
+	if err != nil || !r.OK || r.Rehash != "" {
+		t.Errorf("%+v, %v", r, err)
 	}
+	if _, err := h.Verify(&doneAfter{Context: t.Context()}, secrets.New("correct horse"), stored); !errors.Is(err, context.Canceled) {
+		t.Errorf("done before: %v", err)
+	}
+}
+
+// doneAfter is a context that is done after some calls of Err.
+type doneAfter struct {
+	context.Context
+	calls int
+}
+
+func (d *doneAfter) Err() error {
+	if d.calls--; d.calls < 0 {
+		return context.Canceled
+	}
+	return nil
 }
 
 func TestNewRefuses(t *testing.T) {
