@@ -49,6 +49,7 @@ type KEKError struct {
 	Err error  // what the KEK returned
 }
 
+// Error names the KEK and the call, and quotes what the KEK returned.
 func (e *KEKError) Error() string { return fmt.Sprintf("crypto: KEK %q: %s: %v", e.ID, e.Op, e.Err) }
 
 // Unwrap returns the error of the KEK.

@@ -159,26 +159,31 @@ func (r recipient) outdated(wrapped []byte) bool {
 func (e *Envelope) call(ctx context.Context, r recipient, op string, f func() error) error {
 	start := time.Now()
 	err := f()
-	attrs := []slog.Attr{
-		slog.String("event.action", "kek-"+op),
-		slog.String("event.outcome", "success"),
-		slog.Duration("event.duration", time.Since(start)), // ECS: nanoseconds
-		slog.String("kek.id", r.id),
-	}
 	if err != nil {
-		attrs[1] = slog.String("event.outcome", "failure")
-		attrs = append(attrs, slog.String("event.reason", err.Error()))
 		err = &KEKError{r.id, op, err}
 	}
-	e.log.LogAttrs(ctx, level(err), "crypto: "+op+" of a data key", attrs...)
+	e.logCall(ctx, r, op, time.Since(start), err)
 	return err
 }
 
-func level(err error) slog.Level {
+func (e *Envelope) logCall(ctx context.Context, r recipient, op string, took time.Duration, err error) {
+	level, outcome := slog.LevelInfo, "success"
 	if err != nil {
-		return slog.LevelWarn
+		level, outcome = slog.LevelWarn, "failure"
 	}
-	return slog.LevelInfo
+	if !e.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("event.action", "kek-"+op),
+		slog.String("event.outcome", outcome),
+		slog.Int64("event.duration", took.Nanoseconds()), // as ECS has it
+		slog.String("kek.id", r.id),
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("event.reason", err.Error()))
+	}
+	e.log.LogAttrs(ctx, level, "crypto: "+op+" of a data key", attrs...)
 }
 
 // refused emits the event of an envelope that did not open and returns ErrOpen.
