@@ -183,11 +183,11 @@ func (o *options) finish() error {
 	if o.cookieName == "" {
 		o.cookieName = prefix + "session"
 	}
-	if !strings.HasPrefix(o.cookieName, prefix) {
-		return fmt.Errorf("session: cookie name must begin with %s", prefix)
-	}
-	if o.development {
+	if o.development { // a browser would refuse the prefix without Secure
 		o.cookieName = strings.TrimPrefix(strings.TrimPrefix(o.cookieName, "__Host-"), "__Secure-")
+	}
+	if rest, ok := strings.CutPrefix(o.cookieName, prefix); !ok || rest == "" {
+		return fmt.Errorf("session: cookie name must begin with %q and go on", prefix)
 	}
 	return nil
 }
