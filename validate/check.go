@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 )
 
 // Check is a condition on a whole value, made by [Cross] or [Ctx].
@@ -94,7 +93,7 @@ func (c *Check[T]) report(rep *report) {
 func (r *report) touches(in, pointer string) bool {
 	for i := range r.list {
 		old := &r.list[i]
-		if old.In == in && old.Code != codeUnknown && (old.Pointer == pointer || strings.HasPrefix(old.Pointer, pointer+"/")) {
+		if old.In == in && old.Code != codeUnknown && (old.Pointer == pointer || isBelow(old.Pointer, pointer)) {
 			return true
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -128,6 +129,9 @@ func (c *compiler) field(s *shape, t reflect.Type, sf reflect.StructField, in ow
 	if f.wire() == "" {
 		return nil
 	}
+	if _, ok := sf.Tag.Lookup("json"); !ok {
+		f.folded = sf.Name
+	}
 	if f.in != inBody && s.typ != c.root {
 		c.fail(t, sf.Name, "only the request type itself can read from the %s", f.in)
 	}
@@ -230,6 +234,11 @@ func (c *compiler) index(s *shape) {
 			seen[n] = true
 		}
 	}
+	for _, f := range s.fields {
+		if f.folded != "" && s.json[f.folded] != nil {
+			c.fail(s.typ, f.folded, `encoding/json could take this field for the member of that name; tag it json:"-" too`)
+		}
+	}
 }
 
 // checkSources refuses a request type whose body fields cannot arrive by the kinds of body that are configured.
@@ -245,17 +254,13 @@ func (c *compiler) checkSources(s *shape) {
 		if !byForm && (f.name == "" || !c.accepts(JSON)) {
 			c.fail(s.typ, f.wire(), "no kind of body in Config.Kinds can fill this field")
 		}
+		if f.present && (f.form == "" && c.accepts(Form) || f.name == "" && c.accepts(JSON)) {
+			c.fail(s.typ, f.wire(), "must be present, but one of the kinds in Config.Kinds cannot send it")
+		}
 	}
 }
 
-func (c *compiler) accepts(k Kind) bool {
-	for _, have := range c.kinds {
-		if have == k {
-			return true
-		}
-	}
-	return false
-}
+func (c *compiler) accepts(k Kind) bool { return slices.Contains(c.kinds, k) }
 
 // checkTag refuses a struct tag that reflect would read only in part, which drops rules without a word.
 func checkTag(tag reflect.StructTag) error {

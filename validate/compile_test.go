@@ -40,6 +40,10 @@ type valuer struct{}
 
 func (valuer) ValidatorValue() any { return 1 }
 
+type lower struct {
+	X string `json:"Org"`
+}
+
 type embedded struct {
 	A string `json:"a"`
 }
@@ -83,6 +87,14 @@ func TestForRefuses(t *testing.T) {
 		"struct from the query": {refusal[struct {
 			A embedded `query:"a"`
 		}](strict), "cannot be read"},
+		"path field that a body member would fill": {refusal[struct {
+			lower
+			Org string `path:"org"`
+		}](strict), "could take"},
+		"present without a way to send it": {refusal[struct {
+			A string            `json:"a"`
+			B map[string]string `json:"b" form:"-" validate:"present"`
+		}](validate.Config{Kinds: []validate.Kind{validate.JSON, validate.Form}}), "cannot send"},
 		"malformed tag":           {built(reflect.StructField{Name: "A", Tag: `json:"a" validate: "max=3"`}), "not well-formed"},
 		"repeated tag":            {built(reflect.StructField{Name: "A", Tag: `json:"a" validate:"max=3" validate:"min=1"`}), "twice"},
 		"tagged but not exported": {built(reflect.StructField{Name: "a", PkgPath: "p", Tag: `json:"a"`}), "not exported"},

@@ -105,11 +105,15 @@ func (r *report) covers(v Violation) bool {
 		if old.Pointer == v.Pointer && (old.Code == v.Code || old.Code != codeUnknown) {
 			return true
 		}
-		if old.Code != codeUnknown && old.Pointer != "" && strings.HasPrefix(v.Pointer, old.Pointer+"/") {
+		if old.Code != codeUnknown && old.Pointer != "" && isBelow(v.Pointer, old.Pointer) {
 			return true
 		}
 	}
 	return false
+}
+
+func isBelow(pointer, parent string) bool {
+	return len(pointer) > len(parent) && pointer[len(parent)] == '/' && strings.HasPrefix(pointer, parent)
 }
 
 // unreadable reports whether decoding failed in a way that leaves nothing to check.

@@ -178,6 +178,7 @@ var attacks = []attack{
 	{name: "body too large", bad: `{"name":"` + rep("x", 1<<20) + `"}`, good: `{"name":"x"}`, status: 413, code: "size"},
 	{name: "body too large, chunked", bad: rep(" ", 2<<20) + `{}`, good: rep(" ", 1000) + `{}`, status: 413, code: "size", chunked: true},
 	{name: "100,000 violations", bad: `{"uniq":["a","a"],"rows":[` + rep(`{"name":"c4n4ryc4n4ry"},`, 2000) + `{}]}`, good: `{"rows":[{"name":"a"}]}`, status: 422, code: "max"},
+	{name: "90,000 misfits", bad: `{"items":[` + rep(`{"a":[`+rep("1,", 9999)+`1]},`, 9) + `{}]}`, good: `{"items":[{"a":[{},{}]}]}`, status: 422, code: "type"},
 	// values
 	{name: "1e999", bad: `{"ratio":1e999}`, good: `{"ratio":1e99}`, status: 422, code: "range"},
 	{name: "float32 overflow", bad: `{"half":1e39}`, good: `{"half":1e38}`, status: 422, code: "range"},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -74,23 +73,24 @@ func (p *plan) read(w http.ResponseWriter, r *http.Request, rep *report) ([]byte
 	if r.Body == nil {
 		return nil, true
 	}
-	limit := p.limits.Body
+	limit, status, code := p.limits.Body, http.StatusRequestEntityTooLarge, codeSize
 	if !p.hasBody {
-		limit = 0
+		limit, status, code = 0, http.StatusUnsupportedMediaType, codeMedia
+	}
+	if r.ContentLength > limit {
+		rep.add(status, Violation{In: inBody, Code: code})
+		return nil, false
 	}
 	var buf bytes.Buffer
-	if n := min(r.ContentLength, limit, firstRead); n > 0 {
+	if n := min(r.ContentLength, firstRead); n > 0 {
 		buf.Grow(int(n) + bytes.MinRead)
 	}
-	_, err := io.Copy(&buf, http.MaxBytesReader(w, r.Body, limit))
+	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
 	if err == nil {
 		return buf.Bytes(), true
 	}
-	status, code := http.StatusBadRequest, codeSyntax
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge && p.hasBody {
-		status, code = http.StatusRequestEntityTooLarge, codeSize
-	} else if tooLarge {
-		status, code = http.StatusUnsupportedMediaType, codeMedia
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); !tooLarge { // the connection broke
+		status, code = http.StatusBadRequest, codeSyntax
 	}
 	rep.add(status, Violation{In: inBody, Code: code})
 	return nil, false

@@ -115,6 +115,13 @@ func TestSources(t *testing.T) {
 	}
 }
 
+func TestJSONOnARouteForForms(t *testing.T) {
+	s := validate.Must(validate.For[form](validate.Config{Kinds: []validate.Kind{validate.Form}}))
+	if _, err := s.JSON([]byte(`{}`)); codes(err) != "media_type " {
+		t.Errorf("got %v", err)
+	}
+}
+
 // broken is a body whose connection fails.
 type broken struct{}
 

@@ -41,8 +41,9 @@ type shape struct {
 
 // field is one settable field of a request type.
 type field struct {
-	index   []int // as in reflect.StructField.Index, from the struct of the shape
-	pos     int   // in shape.fields
+	index   []int  // as in reflect.StructField.Index, from the struct of the shape
+	pos     int    // in shape.fields
+	folded  string // the name that encoding/json would give it, when it has no json tag
 	owner   owner
 	in      string
 	name    string // in JSON, or of the path value, query parameter or header; "" when not in JSON

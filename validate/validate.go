@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/go-playground/validator/v10"
 )
@@ -101,13 +102,16 @@ func (s *Schema[T]) Handler(fn func(w http.ResponseWriter, r *http.Request, in T
 }
 
 // JSON reads T from a JSON text, as if it were the body of a request. Fields of other sources stay zero and are not
-// checked. Limits.Body holds here too.
+// checked. Limits.Body and Config.Kinds hold here too.
 func (s *Schema[T]) JSON(data []byte) (T, error) {
 	var in T
 	rep := &report{}
-	if int64(len(data)) > s.plan.limits.Body {
+	switch {
+	case !slices.Contains(s.plan.kinds, JSON):
+		rep.add(http.StatusUnsupportedMediaType, Violation{In: inBody, Code: codeMedia})
+	case int64(len(data)) > s.plan.limits.Body:
 		rep.add(http.StatusRequestEntityTooLarge, Violation{In: inBody, Code: codeSize})
-	} else {
+	default:
 		s.plan.bindJSON(data, reflect.ValueOf(&in).Elem(), rep)
 	}
 	if err := s.judge(context.Background(), &in, rep, false); err != nil {
