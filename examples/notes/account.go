@@ -19,17 +19,17 @@ import (
 // half, and the service adds the other: no name is ever refused, and no answer tells who is here.
 
 type signupInput struct {
-	Name     string `json:"name" validate:"required,max=24,slug"`
+	Name     string         `json:"name" validate:"required,max=24,slug"`
 	Password secrets.Secret `json:"password" validate:"required" secret:"true"`
 }
 
 type loginInput struct {
-	Name     string `json:"name" validate:"required,max=64"`
+	Name     string         `json:"name" validate:"required,max=64"`
 	Password secrets.Secret `json:"password" validate:"required" secret:"true"`
 }
 
 type passwordInput struct {
-	Name    string `json:"name" validate:"max=64"` // for password managers only
+	Name    string         `json:"name" validate:"max=64"` // for password managers only
 	Current secrets.Secret `json:"current" validate:"required" secret:"true"`
 	New     secrets.Secret `json:"new" validate:"required" secret:"true"`
 }

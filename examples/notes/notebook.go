@@ -95,7 +95,7 @@ func (b *notebook) render(stored body) template.HTML {
 }
 
 func (b *notebook) write(ctx context.Context, owner, title, text string) (note, error) {
-	now := time.Now()
+	now := time.Now().Truncate(time.Microsecond) // what the database keeps
 	n := note{ID: newID(), Owner: owner, Title: title, Text: text, HTML: b.html.HTML(text), Version: 1, Created: now, Updated: now}
 	sealed, err := b.seal(ctx, n)
 	if err != nil {
