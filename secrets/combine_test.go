@@ -87,6 +87,12 @@ func TestOnly(t *testing.T) {
 	if _, err := reveal(src, "a\nINFO all is well"); err == nil || strings.Contains(err.Error()+log.String(), "well") {
 		t.Errorf("what is not a name is repeated: %v, %s", err, &log)
 	}
+	names := []string{"a"}
+	limited := secrets.Only(secrets.Static(map[string]string{"a": "1", "b": "2"}), names...)
+	names[0] = "b"
+	if _, err := reveal(limited, "b"); !errors.Is(err, secrets.ErrDenied) {
+		t.Errorf("the list was changed after the fact: %v", err)
+	}
 	if _, err := reveal(secrets.Only(src), "a"); !errors.Is(err, secrets.ErrDenied) {
 		t.Errorf("Only of no names: %v", err)
 	}

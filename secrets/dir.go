@@ -69,9 +69,6 @@ func (d dir) fetchAll(ctx context.Context, names []string) []answer {
 // readOnce reads names from one state of the directory, or returns errChanged if it
 // did not stay the same meanwhile.
 func (d dir) readOnce(names []string) ([]answer, error) {
-	if d == "" {
-		return nil, fs.ErrNotExist
-	}
 	m, err := openMount(string(d))
 	if err != nil {
 		return nil, withoutPath(err)

@@ -135,16 +135,16 @@ func TestKubernetesSwap(t *testing.T) {
 			}
 		})
 	}
-	for n := range 1000 {
+	for n := range 500 {
 		v.publish(t, generation(n+1))
 	}
 	stop.Store(true)
 	wg.Wait()
-	t.Logf("1000 swaps, %d loads, %d states seen", loads.Load(), seen.Load())
+	t.Logf("500 swaps, %d loads, %d states seen", loads.Load(), seen.Load())
 	if seen.Load() < 100 {
 		t.Errorf("only %d states seen: readers and writer hardly met", seen.Load())
 	}
-	if got, err := reveal(src, "tls.key"); got+"\n" != generation(1000)["tls.key"] {
+	if got, err := reveal(src, "tls.key"); got+"\n" != generation(500)["tls.key"] {
 		t.Errorf("after the last swap: %.8q, %v", got, err)
 	}
 }

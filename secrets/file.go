@@ -28,7 +28,7 @@ var (
 // Being readable by others is accepted: docker and Kubernetes mount secrets so, and
 // the container is the boundary. Being writable by others is not: whoever can
 // choose a key does not have to read it.
-func readFile(f *os.File) (Secret, error) {
+func readFile(f fs.File) (Secret, error) {
 	defer f.Close()
 	before, err := f.Stat()
 	if err != nil {

@@ -23,6 +23,18 @@ func slowCheck(kind, token string) bool {
 	return sum.Cmp(big.NewInt(int64(slowCRC(m[1])))) == 0
 }
 
+// slowToken appends the right checksum to whatever text is.
+func slowToken(text string) string {
+	digits := new(big.Int).SetUint64(uint64(slowCRC(text)))
+	sum := ""
+	for range 6 {
+		rest := new(big.Int)
+		digits.DivMod(digits, big.NewInt(62), rest)
+		sum = base62[rest.Int64():][:1] + sum
+	}
+	return text + sum
+}
+
 func slowCRC(text string) uint32 {
 	crc := ^uint32(0)
 	for _, c := range []byte(text) {

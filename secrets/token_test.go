@@ -72,6 +72,19 @@ func TestCheckFormatFindsTypos(t *testing.T) {
 	check("a longer kind", "x"+token)
 }
 
+// TestCheckFormatWithRightChecksum: the checksum is no excuse for a wrong form.
+func TestCheckFormatWithRightChecksum(t *testing.T) {
+	zeros := strings.Repeat("0", 43)
+	if err := secrets.CheckFormat("acme", slowToken("acme_"+zeros)); err != nil {
+		t.Fatalf("control: %v", err)
+	}
+	for _, text := range []string{"acmeX" + zeros, "acme-" + zeros, "ACME_" + zeros, "acme_" + zeros[1:] + "-", "acme_" + zeros[1:] + "\n", "acme_" + zeros + "0", "acme_" + zeros[1:], "acme_"} {
+		if err := secrets.CheckFormat("acme", slowToken(text)); !errors.Is(err, secrets.ErrFormat) {
+			t.Errorf("%q with its checksum: %v", text, err)
+		}
+	}
+}
+
 func TestTokenKinds(t *testing.T) {
 	token := secrets.Generate("acme").Reveal()
 	for _, kind := range []string{"", "a", "A1", "1a", "_a", "a_", "a b", "a-b", "é1", strings.Repeat("a", 33), "a\n", "a'''"} {
