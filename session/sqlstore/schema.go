@@ -1,0 +1,121 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// Schema returns the statements that create the tables pavise_sessions and
+// pavise_session_epochs, each ended by ";\n". They may be run again, and a later
+// version of this package only appends to them.
+//
+// Times are microseconds since 1970 in UTC, on the clock of the database.
+//
+// The table of epochs has a row for each user who ever logged in. Keep it: a user
+// whose row is gone starts again at the first epoch.
+func Schema(d Dialect) string {
+	switch d {
+	case Postgres:
+		return schemaPostgres
+	case MySQL:
+		return schemaMySQL
+	case SQLite:
+		return schemaSQLite
+	}
+	return ""
+}
+
+// Migrate runs the statements of [Schema]. Several processes may do so at once.
+func (s *Store) Migrate(ctx context.Context) error {
+	for statement := range strings.SplitSeq(strings.TrimSpace(Schema(s.dialect)), ";\n") {
+		err := s.retry(ctx, func() error {
+			_, err := s.db.ExecContext(ctx, strings.TrimSuffix(statement, ";"))
+			return err
+		})
+		// Postgres can answer two parallel CREATE IF NOT EXISTS with a duplicate in
+		// its own catalogue: then the other one has made it.
+		if err != nil && classify(s.dialect, err) != duplicate {
+			return fmt.Errorf("sqlstore: migrate: %w", err)
+		}
+	}
+	return nil
+}
+
+// Neither seen_at nor idle_until is indexed: every request may change them, and
+// Postgres keeps an update heap-only when it touches no index. The free tenth of
+// each page is where such an update goes.
+const schemaPostgres = `
+CREATE TABLE IF NOT EXISTS pavise_sessions (
+	skey       BYTEA PRIMARY KEY,
+	handle     TEXT COLLATE "C" NOT NULL UNIQUE,
+	user_id    TEXT COLLATE "C" NOT NULL,
+	version    BIGINT NOT NULL,
+	data       BYTEA NOT NULL,
+	aal        SMALLINT NOT NULL,
+	methods    TEXT COLLATE "C" NOT NULL,
+	persist    BOOLEAN NOT NULL,
+	created_at BIGINT NOT NULL,
+	auth_at    BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	seen_at    BIGINT NOT NULL,
+	idle_until BIGINT NOT NULL
+) WITH (fillfactor = 90);
+CREATE INDEX IF NOT EXISTS pavise_sessions_user ON pavise_sessions (user_id) WHERE user_id <> '';
+CREATE INDEX IF NOT EXISTS pavise_sessions_expires ON pavise_sessions (expires_at);
+CREATE TABLE IF NOT EXISTS pavise_session_epochs (
+	user_id TEXT COLLATE "C" PRIMARY KEY,
+	epoch   BIGINT NOT NULL
+);
+`
+
+// VARBINARY, because even the _bin collations of text take "ann" and "ann " for
+// equal; MEDIUMBLOB, because a BLOB ends one byte short of the longest data.
+const schemaMySQL = `
+CREATE TABLE IF NOT EXISTS pavise_sessions (
+	skey       BINARY(34) NOT NULL PRIMARY KEY,
+	handle     VARBINARY(64) NOT NULL,
+	user_id    VARBINARY(255) NOT NULL,
+	version    BIGINT NOT NULL,
+	data       MEDIUMBLOB NOT NULL,
+	aal        SMALLINT NOT NULL,
+	methods    VARBINARY(300) NOT NULL,
+	persist    BOOLEAN NOT NULL,
+	created_at BIGINT NOT NULL,
+	auth_at    BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	seen_at    BIGINT NOT NULL,
+	idle_until BIGINT NOT NULL,
+	UNIQUE KEY pavise_sessions_handle (handle),
+	KEY pavise_sessions_user (user_id),
+	KEY pavise_sessions_expires (expires_at)
+) ENGINE=InnoDB;
+CREATE TABLE IF NOT EXISTS pavise_session_epochs (
+	user_id VARBINARY(255) NOT NULL PRIMARY KEY,
+	epoch   BIGINT NOT NULL
+) ENGINE=InnoDB;
+`
+
+const schemaSQLite = `
+CREATE TABLE IF NOT EXISTS pavise_sessions (
+	skey       BLOB NOT NULL PRIMARY KEY,
+	handle     TEXT NOT NULL UNIQUE,
+	user_id    TEXT NOT NULL,
+	version    INTEGER NOT NULL,
+	data       BLOB NOT NULL,
+	aal        INTEGER NOT NULL,
+	methods    TEXT NOT NULL,
+	persist    INTEGER NOT NULL,
+	created_at INTEGER NOT NULL,
+	auth_at    INTEGER NOT NULL,
+	expires_at INTEGER NOT NULL,
+	seen_at    INTEGER NOT NULL,
+	idle_until INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS pavise_sessions_user ON pavise_sessions (user_id) WHERE user_id <> '';
+CREATE INDEX IF NOT EXISTS pavise_sessions_expires ON pavise_sessions (expires_at);
+CREATE TABLE IF NOT EXISTS pavise_session_epochs (
+	user_id TEXT NOT NULL PRIMARY KEY,
+	epoch   INTEGER NOT NULL
+) STRICT;
+`
