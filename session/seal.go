@@ -39,7 +39,8 @@ type sealer struct {
 func (p *scratchPool) sealer(t *token) (sealer, error) {
 	s := p.get()
 	defer p.put(s)
-	s.hkdf.Write(t[:])
+	s.buf = append(s.buf[:0], t[:]...)
+	s.hkdf.Write(s.buf)
 	s.buf = s.hkdf.Sum(s.buf[:0])
 	block, err := aes.NewCipher(s.buf)
 	if err != nil {
