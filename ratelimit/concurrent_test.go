@@ -10,12 +10,12 @@ import (
 	"github.com/pavise/pavise/ratelimit"
 )
 
-// parallel calls f from eight goroutines at once, 2000 times each.
+// parallel calls f from eight goroutines at once, 5000 times each.
 func parallel(f func(worker, i int)) {
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {
-			for i := range 2000 {
+			for i := range 5000 {
 				f(g, i)
 			}
 		})
@@ -28,14 +28,14 @@ func stopped() ratelimit.Option {
 }
 
 func TestConcurrentExactCount(t *testing.T) {
-	one := []ratelimit.Limit{{Name: "a", Rate: 1, Per: time.Hour, Burst: 5000}}
-	two := append(one, ratelimit.Limit{Name: "b", Rate: 1, Per: time.Hour, Burst: 3000})
+	one := []ratelimit.Limit{{Name: "a", Rate: 1, Per: time.Minute, Burst: 25_000}}
+	two := append(one, ratelimit.Limit{Name: "b", Rate: 1, Per: time.Minute, Burst: 20_000})
 	for _, limits := range [][]ratelimit.Limit{one, two} {
 		l := newLimiter(t, limits, stopped())
 		k := ratelimit.NewKey("hot")
 		var admitted atomic.Int64
 		parallel(func(_, i int) {
-			if i%3 == 0 {
+			if i%50 == 0 {
 				_, _ = l.Peek(t.Context(), k, 1)
 			}
 			if allow(t, l, k, 1).Allowed {
@@ -50,7 +50,7 @@ func TestConcurrentExactCount(t *testing.T) {
 
 // One hot set, twice as many keys as slots, and refunds: admissions minus refunds stay within each burst.
 func TestConcurrentEviction(t *testing.T) {
-	const keys, burst = 14, 200
+	const keys, burst = 14, 500
 	for _, n := range []int{1, 2} {
 		limits := []ratelimit.Limit{
 			{Name: "a", Rate: 1, Per: time.Hour, Burst: burst},

@@ -159,17 +159,16 @@ func (h *hold) put(tat, now int64) {
 	h.set.lock.Store(0)
 }
 
-// evict accounts for the slot's former key. Its TAT raises the floor even if it has passed, for the
+// evict accounts for the slot's former key. A TAT that has passed raises the floor too, for the
 // sake of callers whose reading of the clock is older than ours.
 func (h *hold) evict(now int64) {
-	lost := h.old
-	if lost > now {
+	if h.old > now {
 		h.set.forced.Add(1)
 		if h.table.policy == EvictLeastDebt {
-			lost = now
+			return
 		}
 	}
-	h.set.floor = max(h.set.floor, lost)
+	h.set.floor = max(h.set.floor, h.old)
 }
 
 func (s *set) acquire() {
