@@ -46,7 +46,7 @@ func TestHeaderRefusedBeforeAnyCall(t *testing.T) {
 		"id to the end":         edit(7, 255),
 		"another id":            edit(8, 'K'),
 		"empty wrapped key":     edit(11, 0, 0),
-		"wrapped key of 8,193":  edit(11, 0x20, 0x01),
+		"wrapped key of 8,193":  with(1, append([]byte{1, 3, 'k', 'e', 'k', 0x20, 0x01}, make([]byte, 8193)...)),
 		"quantum mix": with(3, slices.Concat(second,
 			[]byte{2, 1, 'a', 0, 1, 0}, []byte{3, 1, 'b', 0, 1, 0})),
 	} {

@@ -80,6 +80,23 @@ func TestBudgetBusyAndCancel(t *testing.T) {
 	})
 }
 
+// A waiter that is served in the moment in which it gives up returns what it got.
+func TestBudgetGrantedAndAbandoned(t *testing.T) {
+	b := newBudget(10, 1)
+	if err := b.acquire(t.Context(), 10); err != nil {
+		t.Fatal(err)
+	}
+	w, err := b.enqueue(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.release(10)
+	b.abandon(w)
+	if b.free != 10 {
+		t.Fatalf("%d free", b.free)
+	}
+}
+
 // Random arrivals, holds and cancellations: never more than the total is out, and
 // all of it comes back.
 func TestBudgetConserves(t *testing.T) {

@@ -22,7 +22,7 @@
 // pepper are still verified when one is configured, so a database writer can plant one.
 //
 // Legacy bcrypt hashes match no password over 72 bytes and none with a NUL byte, which
-// bcrypt would not read to the end; such users have to reset their password.
+// bcrypt takes for others; such users have to reset their password.
 //
 // What it does not do: it sets no rules for passwords (a minimum length, a block list)
 // and does not normalize Unicode: bytes are hashed as they come. It does not limit how

@@ -43,8 +43,8 @@ func isBcryptBase64(s string) bool {
 
 func (bcryptHash) charge() uint64 { return 16 << 10 }
 
-// matches refuses what bcrypt does not see in full: it reads 72 bytes, and takes a
-// NUL for the end of the password. A match would be stored as a rehash of bytes that
+// matches refuses what bcrypt cannot tell apart: it reads 72 bytes of a password, and
+// to it "a" and "a\x00a" are one. A match would be stored as a rehash of bytes that
 // nobody has ever proven to know.
 func (h bcryptHash) matches(pw []byte) (bool, error) {
 	if len(pw) > maxBcryptInput || bytes.IndexByte(pw, 0) >= 0 {

@@ -21,7 +21,7 @@ func TestStrictParser(t *testing.T) {
 		return strings.Replace(good, old, replacement, 1)
 	}
 	for _, stored := range []string{
-		"x", "$", "$$$$$", good[1:], good + "$", good + "\n", " " + good, good + " ",
+		"x", "$", "$$$$$", "argon2id" + good, good[1:], good + "$", good + "\n", " " + good, good + " ",
 		edit("argon2id", "argon2d"), edit("argon2id", "ARGON2ID"), edit("argon2id", "argon2"),
 		edit("v=19", "v=16"), edit("v=19$", ""), edit("v=19", "v=019"), edit("v=19", "19"),
 		edit("m=64", "m=064"), edit("m=64", "m=+64"), edit("m=64", "m=0x40"), edit("m=64", "m="), edit("m=64", "m=4294967296"),
