@@ -39,8 +39,15 @@ type EnvelopeOption func(*Envelope)
 // (suite 01): the choice for GODEBUG=fips140=only. Both suites are always opened.
 func WithXAES() EnvelopeOption { return func(e *Envelope) { e.suite = suitePayloadXAES } }
 
-// WithLogger sends the events that the package comment lists to l.
-func WithLogger(l *slog.Logger) EnvelopeOption { return func(e *Envelope) { e.log = l } }
+// WithLogger sends the events that the package comment lists to l; nil drops them,
+// as is the default.
+func WithLogger(l *slog.Logger) EnvelopeOption {
+	return func(e *Envelope) {
+		if e.log = l; l == nil {
+			e.log = slog.New(slog.DiscardHandler)
+		}
+	}
+}
 
 // SkipFIPSNonceEnforcement seals Cobblestone-256 also under GODEBUG=fips140=only, as
 // [Keyring.SkipFIPSNonceEnforcement] does.

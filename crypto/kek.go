@@ -80,6 +80,9 @@ func (k *keyringKEK) Wrap(ctx context.Context, dek []byte, label string) ([]byte
 		return nil, err
 	}
 	key := k.keys.primary
+	if key == nil {
+		return nil, errNoKey
+	}
 	return key.kek.Seal(slices.Clone(key.wrapHeader), dek, key.wrapHeader, []byte(label))
 }
 

@@ -30,7 +30,8 @@ const (
 )
 
 // Keyring seals and opens data with keys that this process holds. It seals with
-// its primary key and opens with any of its keys. It is safe for concurrent use.
+// its primary key and opens with any of its keys. It is safe for concurrent use. The
+// zero Keyring has no key: it seals and opens nothing.
 type Keyring struct {
 	primary  *ringKey
 	byID     map[uint32]*ringKey
@@ -117,6 +118,9 @@ func (k *Keyring) Seal(dst, plaintext []byte, b Binding) ([]byte, error) {
 	bound, err := b.encode()
 	if err != nil {
 		return nil, err
+	}
+	if k.primary == nil {
+		return nil, errNoKey
 	}
 	dst = detach(dst, plaintext)
 	dst = slices.Grow(dst, messageHeaderLen+len(plaintext)+cobblestone.Overhead(len(plaintext)))

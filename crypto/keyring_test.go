@@ -220,6 +220,20 @@ func TestNewKeyringRefuses(t *testing.T) {
 	}
 }
 
+func TestZeroKeyring(t *testing.T) {
+	var k Keyring
+	b := Bind("test", "1")
+	if _, err := k.Seal(nil, nil, b); err == nil {
+		t.Error("sealed")
+	}
+	if _, err := k.Open(nil, make([]byte, 100), b); err != ErrOpen {
+		t.Error(err)
+	}
+	if _, err := newEnvelope(t, []KEK{KeyringKEK(&k)}, WithLogger(nil)).Seal(t.Context(), nil, nil, b); err == nil {
+		t.Error("wrapped")
+	}
+}
+
 func TestSealRefusesBindings(t *testing.T) {
 	k := newKeyring(t)
 	for name, b := range map[string]Binding{
