@@ -52,7 +52,7 @@ func Middleware(l *Limiter, key func(*http.Request) (Key, error), opts ...HTTPOp
 	if l == nil || key == nil {
 		panic("ratelimit: Middleware needs a limiter and a key function")
 	}
-	g := &guard{limiter: l, key: key, policy: policyField(l.policies)}
+	g := &guard{limiter: l, key: key, policy: policyField(l.limits)}
 	g.contentType, g.render = "application/problem+json", renderProblem
 	for _, o := range opts {
 		o(g)

@@ -22,10 +22,9 @@ var (
 //
 // It is safe for concurrent use, starts no goroutine and needs no closing.
 type Limiter struct {
-	names    []string
-	tables   []*table
-	maxCost  int64 // the smallest burst
-	policies []Limit
+	limits  []Limit
+	tables  []*table // one for each limit
+	maxCost int64    // the smallest burst
 
 	seed    maphash.Seed
 	clock   func() time.Time // nil: the runtime's monotonic clock
@@ -53,20 +52,19 @@ func newLimiter(limits []Limit, c *config) (*Limiter, error) {
 		return nil, errors.New("ratelimit: no limit given")
 	}
 	l := &Limiter{
-		policies: slices.Clone(limits),
-		maxCost:  maxBurst,
-		seed:     maphash.MakeSeed(),
-		clock:    c.clock,
-		events:   events{log: c.logger},
+		limits:  slices.Clone(limits),
+		maxCost: maxBurst,
+		seed:    maphash.MakeSeed(),
+		clock:   c.clock,
+		events:  events{log: c.logger},
 	}
-	for _, m := range limits {
+	for i, m := range limits {
 		if err := m.validate(); err != nil {
 			return nil, err
 		}
-		if slices.Contains(l.names, m.Name) {
+		if slices.ContainsFunc(limits[:i], func(o Limit) bool { return o.Name == m.Name }) {
 			return nil, errors.New("ratelimit: two limits have the same name")
 		}
-		l.names = append(l.names, m.Name)
 		l.tables = append(l.tables, newTable(newScale(m), c.maxKeys, c.overflow))
 		l.maxCost = min(l.maxCost, m.Burst)
 	}
@@ -115,7 +113,7 @@ func (l *Limiter) AllowN(_ context.Context, key Key, n int64) (Decision, error) 
 	return d, nil
 }
 
-// Peek tells what AllowN would answer, and changes nothing.
+// Peek tells what AllowN would answer, with the tokens that it would leave, and changes nothing.
 func (l *Limiter) Peek(_ context.Context, key Key, n int64) (Decision, error) {
 	if err := l.check(&key, n); err != nil {
 		return Decision{}, err
@@ -163,8 +161,7 @@ func (l *Limiter) takeOne(hash uint64, elapsed, n int64) (Decision, bool) {
 	if o == missed {
 		return Decision{}, false
 	}
-	d := t.scale.decide(l.names[0], start, now, cost)
-	return d, true
+	return t.scale.decide(l.limits[0].Name, start, now, cost), true
 }
 
 // take holds the key's slots in all tables, always in their order, and charges all or none.
@@ -175,7 +172,7 @@ func (l *Limiter) take(hash uint64, elapsed, n int64, charge bool) Decision {
 	for i, t := range l.tables {
 		h := t.hold(hash)
 		now := t.scale.clock(elapsed)
-		di := t.scale.decide(l.names[i], h.start(now), now, n*t.scale.unit)
+		di := t.scale.decide(l.limits[i].Name, h.start(now), now, n*t.scale.unit)
 		if i == 0 || di.tighter(&d) {
 			d = di
 		}

@@ -31,11 +31,15 @@ type Login struct {
 }
 
 // NewLogin returns a Login. Without options device cookies are lost with the process: give
-// [WithDeviceKey] to keep them and to share them between processes.
+// [WithDeviceKey] to keep them and to share them between processes. [EvictLeastDebt] is refused: a
+// flood of names would make a Login forget the account under attack.
 func NewLogin(opts ...Option) (*Login, error) {
 	c, err := newConfig(opts)
 	if err != nil {
 		return nil, err
+	}
+	if c.overflow != Inherit {
+		return nil, errors.New("ratelimit: a login must not forget debts: its overflow policy is Inherit")
 	}
 	l := &Login{events: events{log: c.logger}}
 	c.logger = nil // Login has an event of its own
@@ -55,8 +59,8 @@ func NewLogin(opts ...Option) (*Login, error) {
 }
 
 // Begin asks whether a password of account may be checked for a client at ip. It charges the
-// attempt before the check, so that parallel guesses are counted too. device is the client's device
-// cookie, or "".
+// attempt before the check, so that parallel guesses are counted too; an attempt that the account's limit
+// denies still counts for the address. device is the client's device cookie, or "".
 //
 // If the decision does not allow it, the attempt is nil: answer with status 429 and RetryAfter. Do not
 // add RateLimit fields, which would tell a stranger what others do with the account. Clients

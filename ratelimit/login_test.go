@@ -54,18 +54,18 @@ func guesses(t *testing.T, l *ratelimit.Login, account string, span time.Duratio
 
 func TestLoginLimitsAnAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		at := guesses(t, newLogin(t), "ann", 24*time.Hour)
+		at := guesses(t, newLogin(t), "ann", 6*time.Hour)
 		for _, c := range []struct {
 			n      int
 			window time.Duration
-		}{{5, 15 * time.Minute}, {20, time.Hour}, {160, 24 * time.Hour}} {
+		}{{5, 15 * time.Minute}, {20, time.Hour}, {51, 6 * time.Hour}} {
 			for i := c.n; i < len(at); i++ {
 				if at[i]-at[i-c.n] < c.window {
 					t.Fatalf("more than %d guesses in %v", c.n, c.window)
 				}
 			}
 		}
-		if len(at) < 100 || at[3] != 3*time.Second {
+		if len(at) < 45 || at[3] != 3*time.Second {
 			t.Errorf("%d attempts, the fourth after %v", len(at), at[3])
 		}
 	})
@@ -121,7 +121,7 @@ func TestLoginSuccessIsNotCounted(t *testing.T) {
 	})
 }
 
-func logIn(t *testing.T, l *ratelimit.Login, account string) (device string) {
+func logIn(t testing.TB, l *ratelimit.Login, account string) (device string) {
 	t.Helper()
 	a, d := begin(t, l, account, "192.0.2.1", "")
 	if a == nil {
@@ -203,6 +203,21 @@ func TestDeviceCookieIsRefused(t *testing.T) {
 	})
 }
 
+func FuzzDeviceCookie(f *testing.F) {
+	f.Add("")
+	f.Add(strings.Repeat("A", 75))
+	f.Add(logIn(f, newLogin(f), "ann"))
+	f.Fuzz(func(t *testing.T, cookie string) {
+		l := newLogin(t, ratelimit.WithMaxKeys(1))
+		for i := range 10 {
+			begin(t, l, "ann", client(i), "")
+		}
+		if a, _ := begin(t, l, "ann", "192.0.2.9", cookie); a != nil {
+			t.Error("a cookie that was never issued was accepted")
+		}
+	})
+}
+
 func TestDeviceCookieExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLogin(t)
@@ -247,6 +262,9 @@ func TestLoginOptionsAndEvents(t *testing.T) {
 	}
 	if _, err := ratelimit.NewLogin(ratelimit.WithDeviceKey(nil)); err == nil {
 		t.Error("an empty key was accepted")
+	}
+	if _, err := ratelimit.NewLogin(ratelimit.WithOverflow(ratelimit.EvictLeastDebt)); err == nil {
+		t.Error("a login that forgets was accepted")
 	}
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
