@@ -88,7 +88,7 @@ func (m *MemoryStore) Load(ctx context.Context, k Key) (Record, error) {
 	if !ok {
 		return Record{}, ErrNotFound
 	}
-	r.Now = now
+	r.Data, r.Methods, r.Now = slices.Clone(r.Data), slices.Clone(r.Methods), now
 	return r, nil
 }
 
@@ -213,7 +213,7 @@ func (m *MemoryStore) User(ctx context.Context, user string) ([]Record, error) {
 	var rs []Record
 	for _, k := range sh.users[user] {
 		if r, ok := sh.live(k, now); ok {
-			r.Now = now
+			r.Data, r.Methods, r.Now = nil, slices.Clone(r.Methods), now
 			rs = append(rs, r)
 		}
 	}

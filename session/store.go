@@ -49,8 +49,8 @@ var (
 //     the id "", which no index lists.
 //   - A method that returns an error other than the named ones may or may not have
 //     taken effect. A context that ends is such an error.
-//   - The caller may change its arguments after the call. The slices of a returned
-//     Record are read-only: they may be the store's own.
+//   - The caller may change what it gave and what it got: neither is the store's
+//     own memory.
 type Store interface {
 	// Create inserts r, and never replaces: ErrConflict if the key exists or the
 	// user has the handle already. ErrStaleEpoch if r.User is not "" and the user's epoch is not the
