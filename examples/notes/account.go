@@ -38,8 +38,8 @@ const passwordHint = "At least 15 characters. Four or five words that do not bel
 
 func signupForm(name string) form {
 	return form{Action: "/signup", Submit: "Sign up", Fields: []field{
-		{Name: "name", Label: "A name", Value: name, Autocomplete: "nickname", Verbatim: true, Hint: "Lower-case letters, digits and hyphens. We add four characters to it, so that nobody can find out who is here; you see your log-in name on the next page."},
-		{Name: "password", Label: "A password", Type: "password", Autocomplete: "new-password", Hint: passwordHint},
+		{Name: "name", Label: "Name", Value: name, Autocomplete: "nickname", Verbatim: true, Hint: "Lower-case letters, digits and hyphens. We add four characters to it, so that nobody can find out who is here; you see your log-in name on the next page."},
+		{Name: "password", Label: "Password", Type: "password", Autocomplete: "new-password", Hint: passwordHint},
 	}}
 }
 

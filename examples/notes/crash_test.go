@@ -39,13 +39,15 @@ func TestKilled(t *testing.T) {
 			t.Fatalf("round %d: killed after %d of 1,000 writes", round, acknowledged)
 		}
 		p = launch(t, program, data)
-		total := 0
+		var total atomic.Int64
+		var all sync.WaitGroup
 		for _, w := range writers {
 			w.url = p.url
-			total += w.verify(t)
+			all.Go(func() { total.Add(int64(w.verify(t))) })
 		}
+		all.Wait()
 		p.kill()
-		t.Logf("round %d: killed after %d acknowledged writes, %d notes whole", round, acknowledged, total)
+		t.Logf("round %d: killed after %d acknowledged writes, %d notes whole", round, acknowledged, total.Load())
 	}
 }
 
@@ -78,15 +80,17 @@ func (p *process) kill() {
 
 // writer is a user who writes notes of which every word follows from the title.
 type writer struct {
-	url, address, cookie string
-	acknowledged         []string // ids
-	unknown              int      // writes without an answer
-	written              int
+	url, cookie     string
+	name            string
+	index, requests int
+	acknowledged    []string // ids
+	unknown         int      // writes without an answer
+	written         int
 }
 
 func newWriter(t *testing.T, to string, i int) *writer {
 	t.Helper()
-	w := &writer{url: to, address: fmt.Sprintf("192.0.2.%d", i+1)}
+	w := &writer{url: to, index: i, name: fmt.Sprintf("writer %d", i+1)}
 	form := url.Values{"name": {"writer"}, "password": {goodPassword}}
 	res, err := w.send("POST", "/signup", "application/x-www-form-urlencoded", form.Encode())
 	if err != nil {
@@ -113,7 +117,8 @@ func (w *writer) send(method, path, contentType, body string) (*http.Response, e
 		req.Header.Set("Content-Type", contentType)
 	}
 	req.Header.Set("Sec-Fetch-Site", "same-origin")
-	req.Header.Set("X-Forwarded-For", w.address)
+	w.requests++
+	req.Header.Set("X-Forwarded-For", fmt.Sprintf("2001:db8:%x:%x::1", w.index, w.requests/100)) // the service counts requests per address
 	if w.cookie != "" {
 		req.Header.Set("Cookie", w.cookie)
 	}
@@ -162,7 +167,7 @@ func writeUntil(p *process, writers []*writer, n int, killAfter int64) int64 {
 
 func (w *writer) write() error {
 	w.written++
-	title := fmt.Sprintf("note %d of %s", w.written, w.address)
+	title := fmt.Sprintf("note %d of %s", w.written, w.name)
 	body, _ := json.Marshal(map[string]string{"title": title, "text": textOf(title)})
 	var n apiNote
 	if err := w.read("POST", "/api/v1/notes", string(body), http.StatusCreated, &n); err != nil {
@@ -182,7 +187,8 @@ func (w *writer) verify(t *testing.T) int {
 			Older string
 		}
 		if err := w.read("GET", "/api/v1/notes"+next, "", http.StatusOK, &list); err != nil {
-			t.Fatal(err)
+			t.Errorf("list of %s: %v", w.name, err)
+			return 0
 		}
 		for _, n := range list.Notes {
 			there[n.ID] = true
@@ -193,13 +199,13 @@ func (w *writer) verify(t *testing.T) int {
 	}
 	for _, id := range w.acknowledged {
 		if !there[id] {
-			t.Errorf("an acknowledged note of %s is lost", w.address)
+			t.Errorf("an acknowledged note of %s is lost", w.name)
 		}
 	}
 	if extra := len(there) - len(w.acknowledged); extra < 0 || extra > w.unknown {
 		t.Errorf("%d notes were never acknowledged, after %d writes without an answer", extra, w.unknown)
 	}
-	title := regexp.MustCompile(`^note \d+ of ` + regexp.QuoteMeta(w.address) + `$`)
+	title := regexp.MustCompile(`^note \d+ of ` + regexp.QuoteMeta(w.name) + `$`)
 	for id := range there {
 		var n apiNote
 		if err := w.read("GET", "/api/v1/notes/"+id, "", http.StatusOK, &n); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"html"
 	"html/template"
 	"strings"
 	"time"
@@ -91,12 +92,21 @@ func (b *notebook) render(stored body) template.HTML {
 	if stored.Policy == b.policy && b.html.Verify(stored.HTML) == nil {
 		return template.HTML(stored.HTML) // verified one line above
 	}
-	return b.html.HTML(stored.Text)
+	return b.clean(stored.Text)
+}
+
+// clean returns what is shown of a text. One without any tag is plain text: its lines and paragraphs stay.
+func (b *notebook) clean(text string) template.HTML {
+	if !strings.Contains(text, "<") {
+		text = html.EscapeString(strings.TrimSpace(text))
+		text = "<p>" + strings.ReplaceAll(strings.ReplaceAll(text, "\n\n", "</p><p>"), "\n", "<br>") + "</p>"
+	}
+	return b.html.HTML(text)
 }
 
 func (b *notebook) write(ctx context.Context, owner, title, text string) (note, error) {
 	now := time.Now().Truncate(time.Microsecond) // what the database keeps
-	n := note{ID: newID(), Owner: owner, Title: title, Text: text, HTML: b.html.HTML(text), Version: 1, Created: now, Updated: now}
+	n := note{ID: newID(), Owner: owner, Title: title, Text: text, HTML: b.clean(text), Version: 1, Created: now, Updated: now}
 	sealed, err := b.seal(ctx, n)
 	if err != nil {
 		return n, err
@@ -106,7 +116,7 @@ func (b *notebook) write(ctx context.Context, owner, title, text string) (note, 
 
 // rewrite replaces the note if it still has the given version.
 func (b *notebook) rewrite(ctx context.Context, owner, id, title, text string, version int64) (note, error) {
-	n := note{ID: id, Owner: owner, Title: title, Text: text, HTML: b.html.HTML(text), Version: version, Updated: time.Now()}
+	n := note{ID: id, Owner: owner, Title: title, Text: text, HTML: b.clean(text), Version: version, Updated: time.Now()}
 	sealed, err := b.seal(ctx, n)
 	if err != nil {
 		return n, err

@@ -52,10 +52,14 @@ func testNotebook(t *testing.T, s *service) {
 		t.Errorf("the form has %q", typed(page))
 	}
 
+	plain := anna.get(anna.write("Plain", "a & b\r\nnext line\r\n\r\nnext paragraph"))
+	plain.want(t, 200, "<p>a &amp; b<br>next line</p><p>next paragraph</p>")
+
 	again := s.logIn(anna)
 	again.get("/notes").want(t, 200, "First &amp; last")
 	bert := s.signUp("bert")
 	bert.get(path).want(t, 404, "There is nothing here")
+	bert.get("/nowhere").want(t, 404, "Logged in as <strong>"+bert.name)
 	bert.get("/api/v1"+path).want(t, 404, `"status":404`)
 	bert.post(path, "title", "mine", "text", "mine", "version", "1").want(t, 404)
 	bert.post(path+"/delete", "version", "1").want(t, 404)
@@ -64,7 +68,7 @@ func testNotebook(t *testing.T, s *service) {
 	}
 
 	anna.post(path, "title", "Second", "text", "<p>new</p>", "version", "1").want(t, 200, "<p>new</p>")
-	anna.post(path+"/delete", "version", "2").want(t, 200, "Your notebook is empty")
+	anna.post(path+"/delete", "version", "2").want(t, 200, "Notebook", "Plain")
 	anna.get(path).want(t, 404)
 }
 

@@ -115,7 +115,7 @@ func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if d, ok := draftOf(w, r); ok {
 		err = a.showDraft(w, r, d, p, fieldErrors(err))
 	} else {
-		err = a.show(w, r, p.Status, page{Title: p.Title, User: userName(r), Bare: p.Status >= 500, Name: "problem", Data: p})
+		err = a.show(w, r, p.Status, page{Title: p.Title, User: a.nameFor(r, p), Bare: p.Status >= 500, Name: "problem", Data: p})
 	}
 	if err != nil { // the page itself is broken
 		http.Error(w, p.Title, p.Status)
@@ -141,6 +141,16 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *problem, err error)
 	}
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"title": p.Title, "status": p.Status, "detail": p.Detail})
+}
+
+// nameFor is the name above a problem page. On pages for everybody nobody has asked for it yet; when the database is away,
+// nobody should.
+func (a *app) nameFor(r *http.Request, p *problem) string {
+	if name := userName(r); name != "" || p.Status >= 500 {
+		return name
+	}
+	s, _ := a.sessions.Get(r.Context()) // without it the page is that for strangers
+	return s.Data.Name
 }
 
 // inWords are the messages for what people get wrong in the forms, as ends of a sentence that begins with "This".
