@@ -24,6 +24,13 @@ type compiler struct {
 	errs   []error
 }
 
+// reason is what is wrong with a tag; fail says where.
+type reason string
+
+func (r reason) Error() string { return string(r) }
+
+func reasonf(format string, args ...any) error { return reason(fmt.Sprintf(format, args...)) }
+
 func (c *compiler) fail(t reflect.Type, name, format string, args ...any) {
 	where := t.String()
 	if name != "" {
@@ -152,7 +159,7 @@ func (f *field) source(tag reflect.StructTag) error {
 			sources++
 			f.in, f.name = in, name
 			if name == "" || strings.ContainsAny(name, ", ") {
-				return fmt.Errorf("the %s tag is not a name", in)
+				return reasonf("the %s tag is not a name", in)
 			}
 		}
 	}
@@ -163,15 +170,15 @@ func (f *field) source(tag reflect.StructTag) error {
 	formName, hasForm := tag.Lookup("form")
 	if sources > 0 {
 		if sources > 1 || hasForm || hasJSON && jsonTag != "-" {
-			return errors.New("a field has one source: one of path, query, header, or json and form")
+			return reason("a field has one source: one of path, query, header, or json and form")
 		}
 		return nil
 	}
 	if !hasJSON && !hasForm {
-		return errors.New(`is exported without a source; tag it json:"name", or json:"-" if no request may set it`)
+		return reason(`is exported without a source; tag it json:"name", or json:"-" if no request may set it`)
 	}
 	if strings.ContainsAny(formName, ", ") || hasForm && formName == "" {
-		return errors.New("the form tag is not a name")
+		return reason("the form tag is not a name")
 	}
 	return f.bodyNames(jsonTag, hasJSON, formName)
 }
@@ -182,14 +189,14 @@ func (f *field) bodyNames(jsonTag string, hasJSON bool, formName string) error {
 	case jsonTag == "-":
 		name = ""
 	case name == "-":
-		return errors.New(`json:"-," does not leave the field out, it names it "-"`)
+		return reason(`json:"-," does not leave the field out, it names it "-"`)
 	case hasJSON && name == "":
-		return errors.New("the json tag has no name")
+		return reason("the json tag has no name")
 	case hasJSON && !validJSONName(name):
-		return errors.New("encoding/json ignores this name, for a character in it")
+		return reason("encoding/json ignores this name, for a character in it")
 	}
 	if strings.Contains(","+options+",", ",string,") {
-		return errors.New("the json option string is not supported")
+		return reason("the json option string is not supported")
 	}
 	f.name, f.form = name, name
 	if formName != "" {
@@ -268,14 +275,14 @@ func checkTag(tag reflect.StructTag) error {
 	for rest := strings.TrimLeft(string(tag), " "); rest != ""; rest = strings.TrimLeft(rest, " ") {
 		key, after, ok := strings.Cut(rest, ":")
 		if !ok || key == "" || strings.ContainsAny(key, " \"\t") {
-			return errors.New("the struct tag is not well-formed")
+			return reason("the struct tag is not well-formed")
 		}
 		quoted, err := strconv.QuotedPrefix(after)
 		if err != nil || quoted[0] != '"' {
-			return errors.New("the struct tag is not well-formed")
+			return reason("the struct tag is not well-formed")
 		}
 		if seen[key] {
-			return fmt.Errorf("the struct tag has the key %s twice", key)
+			return reasonf("the struct tag has the key %s twice", key)
 		}
 		seen[key] = true
 		rest = after[len(quoted):]

@@ -2,8 +2,6 @@ package validate
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -42,7 +40,7 @@ func nativeRule(name, param string, s *shape) (func(reflect.Value) bool, error) 
 		return oneOf(param, k)
 	case "text":
 		if param != "" && param != "lines" {
-			return nil, errors.New(`takes no parameter but "lines"`)
+			return nil, reason(`takes no parameter but "lines"`)
 		}
 		if param == "lines" {
 			return onString(isTextLines), nil
@@ -108,7 +106,7 @@ func comparison(name string, holds func(int) bool, param string, t reflect.Type)
 		want, err := strconv.ParseBool(param)
 		return func(v reflect.Value) bool { return (v.Bool() == want) == (name == "eq") }, paramError(err)
 	}
-	return nil, fmt.Errorf("cannot be used with %s", t)
+	return nil, reasonf("cannot be used with %s", t)
 }
 
 // wholeParam reads an integer, or a duration such as 5m for a time.Duration.
@@ -124,7 +122,7 @@ func wholeParam(param string, t reflect.Type) (int64, error) {
 
 func paramError(err error) error {
 	if err != nil {
-		return errors.New("its parameter is not a number of the right kind")
+		return reason("its parameter is not a number of the right kind")
 	}
 	return nil
 }
@@ -150,7 +148,7 @@ func splitParam(param string) (words []string) {
 func oneOf(param string, k kind) (func(reflect.Value) bool, error) {
 	words := splitParam(param)
 	if len(words) == 0 {
-		return nil, errors.New("takes a list of values")
+		return nil, reason("takes a list of values")
 	}
 	switch k {
 	case kindInt:

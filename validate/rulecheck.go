@@ -1,8 +1,6 @@
 package validate
 
 import (
-	"errors"
-	"fmt"
 	"reflect"
 	"strconv"
 	"strings"
@@ -87,18 +85,18 @@ var runsWhenNil = map[string]bool{
 // checkRule refuses a rule that could not work at this place.
 func (c *compiler) checkRule(at ruleScope, s *shape, name, param string, hasParam bool) error {
 	if name == codePresent || name == codeNotNull {
-		return errors.New("belongs to a field, by itself and before any dive")
+		return reason("belongs to a field, by itself and before any dive")
 	}
 	if why, ok := refused[name]; ok {
-		return fmt.Errorf("is refused: it reaches the server's %s", why)
+		return reasonf("is refused: it reaches the server's %s", why)
 	}
 	if !c.engine.knows(name) {
-		return errors.New("is not known")
+		return reason("is not known")
 	}
 	k := s.ruleKind()
 	if c.engine.custom[name] != nil {
 		if k == kindStruct || k == kindAny {
-			return fmt.Errorf("cannot see %s; use Cross", s.bare().typ)
+			return reasonf("cannot see %s; use Cross", s.bare().typ)
 		}
 		return nil
 	}
@@ -107,10 +105,10 @@ func (c *compiler) checkRule(at ruleScope, s *shape, name, param string, hasPara
 		allowed = kindsOf(kindString)
 	}
 	if !allowed.has(k) {
-		return fmt.Errorf("cannot be used with %s", s.bare().typ)
+		return reasonf("cannot be used with %s", s.bare().typ)
 	}
 	if k == kindTime && hasParam && fieldRefs[name] == 0 && comparisons[name] != nil {
-		return errors.New("takes no parameter with a time, which it compares with now")
+		return reason("takes no parameter with a time, which it compares with now")
 	}
 	if form, ok := fieldRefs[name]; ok {
 		return checkRef(at, s, form, param)
@@ -159,12 +157,12 @@ func checkRef(at ruleScope, s *shape, form refForm, param string) error {
 	case refSame:
 		target, err := resolve(at.owner, param)
 		if err == nil && target.Kind() != s.bare().typ.Kind() {
-			err = fmt.Errorf("compares %s with %s", s.bare().typ, target)
+			err = reasonf("compares %s with %s", s.bare().typ, target)
 		}
 		return err
 	case refPairs:
 		if len(words) == 0 || len(words)%2 != 0 {
-			return errors.New("takes pairs of a field and a value")
+			return reason("takes pairs of a field and a value")
 		}
 		for i := 0; i < len(words); i += 2 {
 			target, err := resolve(at.owner, words[i])
@@ -178,7 +176,7 @@ func checkRef(at ruleScope, s *shape, form refForm, param string) error {
 		return nil
 	}
 	if len(words) == 0 {
-		return errors.New("takes the names of fields")
+		return reason("takes the names of fields")
 	}
 	for _, w := range words {
 		if _, err := resolve(at.owner, w); err != nil {
@@ -192,18 +190,18 @@ func checkRef(at ruleScope, s *shape, form refForm, param string) error {
 func resolve(t reflect.Type, path string) (reflect.Type, error) {
 	for name := range strings.SplitSeq(path, ".") {
 		if t.Kind() != reflect.Struct || t == timeType {
-			return nil, fmt.Errorf("names a field %q that does not exist", path)
+			return nil, reasonf("names a field %q that does not exist", path)
 		}
 		f, ok := t.FieldByName(name)
 		if !ok || !f.IsExported() {
-			return nil, fmt.Errorf("names a field %q that does not exist", path)
+			return nil, reasonf("names a field %q that does not exist", path)
 		}
 		t = f.Type
 		for t.Kind() == reflect.Pointer {
 			t = t.Elem()
 		}
 		if reflect.PointerTo(t).Implements(optionalType) || t.Kind() == reflect.Interface {
-			return nil, fmt.Errorf("cannot look into %s; use Cross", t)
+			return nil, reasonf("cannot look into %s; use Cross", t)
 		}
 	}
 	return t, nil
@@ -224,13 +222,13 @@ func checkOperand(t reflect.Type, value string) (err error) {
 		}
 	case reflect.Bool:
 		if value != "true" && value != "false" {
-			err = errors.New("not a bool")
+			err = reason("not a bool")
 		}
 	case reflect.Struct:
-		err = errors.New("not comparable with text")
+		err = reason("not comparable with text")
 	}
 	if err != nil {
-		return fmt.Errorf("compares %s with %q", t, value)
+		return reasonf("compares %s with %q", t, value)
 	}
 	return nil
 }
@@ -243,18 +241,18 @@ func checkUnique(s *shape, param string) error {
 	}
 	if param != "" {
 		if elem.Kind() != reflect.Struct {
-			return fmt.Errorf("names a field of %s", elem)
+			return reasonf("names a field of %s", elem)
 		}
 		f, ok := elem.FieldByName(param)
 		if !ok || !f.IsExported() {
-			return fmt.Errorf("names a field %q that does not exist", param)
+			return reasonf("names a field %q that does not exist", param)
 		}
 		if elem = f.Type; elem.Kind() == reflect.Pointer {
 			elem = elem.Elem()
 		}
 	}
 	if !hashable(elem) {
-		return fmt.Errorf("cannot compare elements of type %s", elem)
+		return reasonf("cannot compare elements of type %s", elem)
 	}
 	return nil
 }

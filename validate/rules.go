@@ -2,7 +2,6 @@ package validate
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"strings"
 )
@@ -177,7 +176,7 @@ func (c *compiler) probe(at ruleScope, s *shape, r rule) error {
 	}
 	for _, sample := range samples {
 		if _, err := c.engine.run(context.Background(), sample, reflect.New(at.owner), r.piece); err != nil {
-			return fmt.Errorf("its parameter cannot be used with %s", s.bare().typ)
+			return reasonf("its parameter cannot be used with %s", s.bare().typ)
 		}
 	}
 	return nil
