@@ -102,7 +102,7 @@ func TestDecoderHoldsOneValue(t *testing.T) {
 
 func FuzzParseToken(f *testing.F) {
 	tok := newToken(1)
-	for _, s := range []string{"", tok.String(), strings.Repeat("A", 46), strings.Repeat("A", 45) + "\n", strings.Repeat("_", 46)} {
+	for _, s := range []string{"", tok.String(), strings.Repeat("A", 46), strings.Repeat("A", 44) + "\r\n", strings.Repeat("_", 46)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -11,7 +11,8 @@ import (
 // Logout ends the session. When it returns nil the store has forgotten it for
 // good: no request that is still running can bring it back. The response deletes
 // the cookie and tells the browser to drop what it cached of this origin
-// (Clear-Site-Data). Logout without a session only does the latter.
+// (Clear-Site-Data). Logout without a session only does the latter; a token that a
+// step-up had replaced before the logout was read is none.
 //
 // Errors: ErrUnavailable (nothing may have happened: the cookie stays), ErrNoHandler,
 // and ErrHeadersSent (the session has ended, the browser was not told).

@@ -14,7 +14,7 @@ import (
 // hookStore runs a function before one kind of call, once.
 type hookStore struct {
 	session.Store
-	beforeCreate, beforeRotate, beforeDeleteHandle func()
+	beforeCreate, beforeRotate, beforeDelete func()
 }
 
 func once(f *func()) {
@@ -35,8 +35,13 @@ func (s *hookStore) Rotate(ctx context.Context, old session.Key, v uint64, r ses
 }
 
 func (s *hookStore) DeleteHandle(ctx context.Context, user string, h session.Handle) error {
-	once(&s.beforeDeleteHandle)
+	once(&s.beforeDelete)
 	return s.Store.DeleteHandle(ctx, user, h)
+}
+
+func (s *hookStore) Delete(ctx context.Context, k session.Key) error {
+	once(&s.beforeDelete)
+	return s.Store.Delete(ctx, k)
 }
 
 // Each request below read the session before the logout and writes after it.
@@ -88,6 +93,38 @@ func TestLogoutIsFinal(t *testing.T) {
 	}
 }
 
+// The same without a script: whatever the scheduler does, the session is gone when
+// everybody has finished.
+func TestLogoutAmongUpdates(t *testing.T) {
+	m := newManager(t, session.NewMemoryStore(0))
+	for range 300 {
+		b := newBrowser(t, m)
+		b.login("ann")
+		var wg sync.WaitGroup
+		for range 3 {
+			c := b.clone()
+			wg.Go(func() {
+				for range 3 {
+					err := c.try(func(ctx context.Context) error {
+						return m.Update(ctx, func(d *data) error { d.N++; return nil })
+					})
+					if err != nil && !errors.Is(err, session.ErrGone) {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Go(b.clone().logout)
+		wg.Wait()
+		if b.get().LoggedIn() {
+			t.Fatal("logged in after logout")
+		}
+	}
+	if infos, _ := m.Devices(t.Context(), "ann"); len(infos) != 0 {
+		t.Errorf("%d sessions left", len(infos))
+	}
+}
+
 // A step-up gives the session a new token between the logout's read and its
 // deletion.
 func TestLogoutFollowsRotation(t *testing.T) {
@@ -96,7 +133,7 @@ func TestLogoutFollowsRotation(t *testing.T) {
 	b := newBrowser(t, m)
 	b.login("ann")
 	other := b.clone()
-	st.beforeDeleteHandle = func() {
+	st.beforeDelete = func() {
 		other.must(func(ctx context.Context) error { return m.Reauthenticate(ctx, session.Auth{AAL: 2}) })
 	}
 	b.logout()
