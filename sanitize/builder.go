@@ -11,33 +11,28 @@ import (
 type builder struct {
 	rules  *rules
 	dst    []byte
-	base   int // where this output begins in dst
-	limit  int // length of dst beyond which the rest is cut
-	stack  []*element
-	report *Report
-	seen   []string
-	inPre  bool // <pre> has just been opened: a browser drops a newline here
+	stack  []*element // open elements
+	report *Report    // nil if nobody asked
+	seen   []string   // attribute names of the current tag
+	inPre  bool       // <pre> has just been opened: a browser drops a newline here
 }
 
-// build appends the sanitized form of in to dst.
-func (r *rules) build(dst []byte, in string, report *Report) []byte {
-	b := builder{rules: r, dst: dst, base: len(dst), limit: len(dst) + outputFactor*len(in) + outputSlack, report: report}
+// build returns the sanitized form of in, and whether it had to be cut. The report may be nil.
+func (r *rules) build(in string, report *Report) (out string, truncated bool) {
+	b := builder{rules: r, dst: make([]byte, 0, len(in)+len(in)/8+16), report: report}
+	limit := outputFactor*len(in) + outputSlack
 	l := newLexer(in, r.drop)
-	for {
-		t, ok := l.read()
-		if !ok {
-			break
-		}
-		if len(b.dst) > b.limit {
-			if report != nil {
-				report.Truncated = true
-			}
+	for t, ok := l.read(); ok; t, ok = l.read() {
+		if truncated = len(b.dst) > limit; truncated {
 			break
 		}
 		b.token(in, t)
 	}
 	b.closeTo(0)
-	return b.dst
+	if report != nil {
+		report.Truncated = truncated
+	}
+	return string(b.dst), truncated
 }
 
 func (b *builder) token(in string, t token) {

@@ -78,15 +78,29 @@ func asRendered(s string) string {
 	return s
 }
 
-// visible returns the text of a tree that a reader could see, without white space.
-func visible(n *html.Node) string {
-	var b strings.Builder
+// dangerous reports whether a tree holds what could run: an element or attribute that acts, or a URL with another scheme
+// than those of the presets.
+func dangerous(n *html.Node) bool {
 	for d := range n.Descendants() {
-		if d.Type == html.TextNode {
-			b.WriteString(strings.Join(strings.Fields(d.Data), ""))
+		switch d.Data {
+		case "script", "style", "svg", "math", "iframe", "object", "embed", "form", "base", "link", "meta", "template":
+			if d.Type == html.ElementNode {
+				return true
+			}
+		}
+		for _, a := range d.Attr {
+			value := strings.ToLower(strings.Map(func(r rune) rune {
+				if r <= ' ' {
+					return -1
+				}
+				return r
+			}, a.Val))
+			if strings.HasPrefix(a.Key, "on") || a.Key == "style" || a.Key != "alt" && a.Key != "title" && strings.HasPrefix(value, "javascript:") {
+				return true
+			}
 		}
 	}
-	return b.String()
+	return false
 }
 
 func fragment(s string) *html.Node {

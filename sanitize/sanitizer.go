@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"unicode/utf8"
-	"unsafe"
 
 	"github.com/microcosm-cc/bluemonday"
 	"github.com/pavise/pavise/sanitize/internal/verify"
@@ -40,11 +39,11 @@ func (s *Sanitizer) HTML(in string) template.HTML {
 		return template.HTML(in)
 	}
 	in = s.fit(in)
-	out, err := s.run(nil, in, nil)
+	out, err := s.run(in, nil)
 	if err != nil {
 		return template.HTML(appendText(nil, Text(in)))
 	}
-	return template.HTML(unsafeString(out))
+	return template.HTML(out)
 }
 
 // Clean is [Sanitizer.HTML] with a report of what was removed, where and why. It returns [ErrTooLarge] for an input over the
@@ -54,8 +53,8 @@ func (s *Sanitizer) Clean(in string) (template.HTML, Report, error) {
 	if len(in) > s.rules.policy.Limits.Input {
 		return "", report, ErrTooLarge
 	}
-	out, err := s.run(nil, in, &report)
-	return template.HTML(unsafeString(out)), report, err
+	out, err := s.run(in, &report)
+	return template.HTML(out), report, err
 }
 
 // Append appends the sanitized form of src to dst. On an error it returns dst as it was.
@@ -63,7 +62,8 @@ func (s *Sanitizer) Append(dst, src []byte) ([]byte, error) {
 	if len(src) > s.rules.policy.Limits.Input {
 		return dst, ErrTooLarge
 	}
-	return s.run(dst, string(src), nil)
+	out, err := s.run(string(src), nil)
+	return append(dst, out...), err
 }
 
 // Copy sanitizes what r holds, up to the limit, and writes it to w once the whole is verified. On an error of r or of the
@@ -78,11 +78,11 @@ func (s *Sanitizer) Copy(w io.Writer, r io.Reader) (Report, error) {
 		return Report{}, ErrTooLarge
 	}
 	var report Report
-	out, err := s.run(nil, in.String(), &report)
+	out, err := s.run(in.String(), &report)
 	if err != nil {
 		return report, err
 	}
-	_, err = w.Write(out)
+	_, err = io.WriteString(w, out)
 	return report, err
 }
 
@@ -100,29 +100,22 @@ func (s *Sanitizer) Verify(html string) error {
 // please report it.
 func (s *Sanitizer) Unverified() uint64 { return s.failed.Load() }
 
-// run appends the sanitized form of in to dst.
-func (s *Sanitizer) run(dst []byte, in string, report *Report) ([]byte, error) {
+// run returns the sanitized form of in. The report may be nil.
+func (s *Sanitizer) run(in string, report *Report) (string, error) {
 	if s.first != nil {
 		in = s.first.Sanitize(escapeStray(in))
 	}
-	var note Report
-	if report == nil {
-		report = &note
-	}
-	from := len(dst)
-	out := s.rules.build(dst, in, report)
-	if report.Truncated {
+	out, truncated := s.rules.build(in, report)
+	if truncated {
 		s.event("sanitize.truncated", "output limit")
 	}
-	made := unsafeString(out[from:])
-	if s.filter != nil && strings.IndexByte(made, '<') >= 0 {
-		made = s.filter.Sanitize(made)
-		out = append(out[:from], made...)
+	if s.filter != nil && strings.IndexByte(out, '<') >= 0 {
+		out = s.filter.Sanitize(out)
 	}
-	if !s.lang.Accepts(made) {
+	if !s.lang.Accepts(out) {
 		s.failed.Add(1)
 		s.event("sanitize.unverified", "output outside its language")
-		return dst, ErrUnverified
+		return "", ErrUnverified
 	}
 	return out, nil
 }
@@ -161,6 +154,3 @@ func isPlain(in string) bool {
 	}
 	return utf8.ValidString(in)
 }
-
-// unsafeString saves a copy of an output that nobody holds as bytes.
-func unsafeString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -31,13 +31,15 @@ func (b *textBuilder) token(in string, t token) {
 	case textToken:
 		b.words(html.UnescapeString(in[t.start:t.end]))
 	case rawToken:
-		if !textDrop[t.name] {
+		if rcdata[t.name] && !textDrop[t.name] {
+			b.words(html.UnescapeString(in[t.start:t.end]))
+		} else if !textDrop[t.name] {
 			b.words(in[t.start:t.end])
 		}
 	case startToken, endToken:
 		if e := elements[t.name]; e != nil && (e.is(closesP) || e.name == "br" || e.name == "tr" || e.name == "caption") {
 			b.space(2)
-		} else if e == nil || e.is(table|cell|rubyText) || e.is(void) && e.name != "wbr" {
+		} else if e == nil && !textDrop[t.name] || e != nil && (e.is(table|cell|rubyText) || e.is(void) && e.name != "wbr") {
 			b.space(1)
 		}
 	}

@@ -41,6 +41,9 @@ func cutScheme(s string) (scheme, rest string, ok bool) {
 	if end < 0 || s[end] != ':' {
 		return "", s, true
 	}
+	if end == 0 {
+		return "", "", false
+	}
 	for i := range end {
 		c := s[i]
 		if !isLetter(c) && (i == 0 || (c < '0' || c > '9') && c != '+' && c != '-' && c != '.') {

@@ -68,7 +68,7 @@ func (l *Language) Accepts(s string) bool {
 	depth := 0
 	for i := 0; i < len(s); {
 		if s[i] != '<' {
-			if i = skipText(s, i); i < 0 {
+			if i = skipText(s, i); i < 0 || i < len(s) && s[i] != '<' {
 				return false
 			}
 			continue
