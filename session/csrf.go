@@ -18,11 +18,6 @@ type csrf struct {
 	cookie string
 }
 
-var (
-	errCrossOrigin   = errors.New("cross-origin")
-	errUnknownOrigin = errors.New("unknown-origin")
-)
-
 func newCSRF(o *options) (c *csrf, err error) {
 	c = &csrf{std: http.NewCrossOriginProtection(), bypass: http.NewServeMux(), cookie: o.cookieName}
 	for _, origin := range o.origins {
@@ -46,35 +41,35 @@ type bypassed struct{}
 
 func (bypassed) ServeHTTP(http.ResponseWriter, *http.Request) {}
 
-func (c *csrf) check(r *http.Request) error {
+// check returns why r is refused, as an event.reason, or "".
+func (c *csrf) check(r *http.Request) string {
 	unsafe := r
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		if !isWebSocket(r) {
-			return nil
+			return ""
 		}
 		unsafe = new(http.Request) // the standard check, as if r were unsafe
 		*unsafe = *r
 		unsafe.Method = http.MethodPatch
 	}
-	err := c.refusal(unsafe)
-	if err == nil {
-		return nil
+	reason := c.refusal(unsafe)
+	if reason != "" {
+		if h, _ := c.bypass.Handler(r); h == (bypassed{}) {
+			return ""
+		}
 	}
-	if h, _ := c.bypass.Handler(r); h == (bypassed{}) {
-		return nil
-	}
-	return err
+	return reason
 }
 
-func (c *csrf) refusal(r *http.Request) error {
+func (c *csrf) refusal(r *http.Request) string {
 	if c.std.Check(r) != nil {
-		return errCrossOrigin
+		return "cross-origin"
 	}
 	if !saysOrigin(r) && (c.carriesCookie(r) || formCanSend(r)) {
-		return errUnknownOrigin
+		return "unknown-origin"
 	}
-	return nil
+	return ""
 }
 
 func saysOrigin(r *http.Request) bool {

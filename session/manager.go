@@ -107,8 +107,8 @@ func (m *Manager[T]) Handler(next http.Handler) http.Handler {
 			http.Error(w, "Misdirected Request", http.StatusMisdirectedRequest)
 			return
 		}
-		if err := e.csrf.check(r); err != nil {
-			q.event(slog.LevelWarn, "request-refused", "failure", err.Error(), "")
+		if reason := e.csrf.check(r); reason != "" {
+			q.event(slog.LevelWarn, "request-refused", "failure", reason, "")
 			http.Error(w, "Forbidden: cross-origin request", http.StatusForbidden)
 			return
 		}
