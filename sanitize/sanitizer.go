@@ -35,7 +35,7 @@ type Sanitizer struct {
 // HTML returns the sanitized form of in, which may stand in the flow content of a UTF-8 page. It never fails: an input over
 // the limit is cut to fit, before a tag rather than within it, and an event says so.
 func (s *Sanitizer) HTML(in string) template.HTML {
-	if isPlain(in) && len(in) <= s.rules.policy.Limits.Input {
+	if len(in) <= s.rules.policy.Limits.Input && s.isPlain(in) {
 		return template.HTML(in)
 	}
 	in = s.fit(in)
@@ -145,12 +145,7 @@ func (s *Sanitizer) event(action, reason string) {
 		slog.String("event.action", action), slog.String("event.outcome", "failure"), slog.String("event.reason", reason))
 }
 
-// isPlain reports whether in is its own sanitized form because nothing in it needs attention. Most short texts are.
-func isPlain(in string) bool {
-	for i := range len(in) {
-		if !plainByte[in[i]] && in[i] < utf8.RuneSelf {
-			return false
-		}
-	}
-	return utf8.ValidString(in)
+// isPlain reports whether in is text that is its own sanitized form. Most short texts are.
+func (s *Sanitizer) isPlain(in string) bool {
+	return strings.IndexByte(in, '<') < 0 && strings.IndexByte(in, '&') < 0 && s.lang.Accepts(in)
 }
