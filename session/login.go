@@ -80,19 +80,9 @@ func (m *Manager[T]) Login(ctx context.Context, a Auth, f func(*T) error) error 
 	}
 	q.tx.Lock()
 	defer q.tx.Unlock()
-	o, err := q.load(ctx)
-	if err != nil {
-		return err
-	}
 	now, err := q.begin(ctx, &a)
-	for try := 0; err == nil; try++ {
-		err = m.login(ctx, q, o, a, now, f)
-		if !errors.Is(err, ErrConflict) {
-			break
-		}
-		if err = backOff(ctx, try); err == nil {
-			o, err = q.reload(ctx)
-		}
+	if err == nil {
+		err = q.transact(ctx, func(o opened) error { return m.login(ctx, q, o, a, now, f) })
 	}
 	q.outcome("session-login", a.User, err)
 	return err
@@ -155,12 +145,12 @@ func (q *request) replace(ctx context.Context, o, n opened, epoch uint64) error 
 		return q.adopt(n, q.e.store.Create(ctx, n.rec, epoch))
 	}
 	err := q.e.store.Rotate(ctx, o.rec.Key, o.rec.Version, n.rec, epoch)
-	if errors.Is(err, ErrNotFound) {
+	switch {
+	case errors.Is(err, ErrNotFound):
 		q.set(opened{status: gone})
-		return ErrConflict
-	}
-	if errors.Is(err, ErrConflict) {
-		return ErrConflict
+		return errReplay
+	case errors.Is(err, ErrConflict):
+		return errReplay
 	}
 	return q.adopt(n, err)
 }
@@ -187,18 +177,8 @@ func (m *Manager[T]) Reauthenticate(ctx context.Context, a Auth) error {
 		return err
 	}
 	now, err := q.begin(ctx, &a)
-	for try := 0; err == nil; try++ {
-		if o.status != live {
-			err = ErrGone
-			break
-		}
-		err = q.stepUp(ctx, o, a, now)
-		if !errors.Is(err, ErrConflict) {
-			break
-		}
-		if err = backOff(ctx, try); err == nil {
-			o, err = q.reload(ctx)
-		}
+	if err == nil {
+		err = q.transact(ctx, func(o opened) error { return q.stepUp(ctx, o, a, now) })
 	}
 	q.outcome("session-reauthentication", a.User, err)
 	return err
@@ -219,6 +199,9 @@ func (a *Auth) checkAgain(o opened) error {
 }
 
 func (q *request) stepUp(ctx context.Context, o opened, a Auth, now time.Time) error {
+	if o.status != live {
+		return ErrGone
+	}
 	r := o.rec
 	r.AAL, r.Methods, r.AuthTime = a.AAL, a.Methods, now
 	r.Version++

@@ -237,6 +237,19 @@ func TestUpdateReplaysOnConflict(t *testing.T) {
 	}
 }
 
+// An error of the function ends the transaction, whatever it is.
+func TestUpdateReturnsTheFunctionsError(t *testing.T) {
+	m := newManager(t, session.NewMemoryStore(0))
+	b := newBrowser(t, m)
+	b.add(1)
+	err := b.try(func(ctx context.Context) error {
+		return m.Update(ctx, func(d *data) error { d.N = 9; return session.ErrConflict })
+	})
+	if err != session.ErrConflict || b.get().Data.N != 1 {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A session that ended while its holder logged in must not pass its data on.
 func TestLoginOverEndedSession(t *testing.T) {
 	st := &hookStore{Store: session.NewMemoryStore(0)}

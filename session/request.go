@@ -21,7 +21,7 @@ type engine struct {
 
 // request is the session of one HTTP request. It is itself the request's context
 // and contains the response writer, so that a handler that does not use the
-// session pays for one allocation and no more.
+// session pays for this and the copy of http.Request.
 type request struct {
 	context.Context
 	e *engine

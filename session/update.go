@@ -26,16 +26,26 @@ func (m *Manager[T]) Update(ctx context.Context, f func(*T) error) error {
 	}
 	q.tx.Lock()
 	defer q.tx.Unlock()
-	o, err := q.load(ctx)
-	for try := 0; err == nil; try++ {
+	return q.transact(ctx, func(o opened) error {
 		switch o.status {
-		case gone:
-			return ErrGone
+		case live:
+			return m.save(ctx, q, o, f)
 		case newcomer:
 			return m.createAnonymous(ctx, q, f)
 		}
-		err = m.save(ctx, q, o, f)
-		if !errors.Is(err, ErrConflict) {
+		return ErrGone
+	})
+}
+
+// errReplay is not ErrConflict, which f itself could return.
+var errReplay = errors.New("session: replay")
+
+// transact runs step on the session, and again as long as somebody else was
+// faster. The caller holds q.tx.
+func (q *request) transact(ctx context.Context, step func(opened) error) error {
+	o, err := q.load(ctx)
+	for try := 0; err == nil; try++ {
+		if err = step(o); err != errReplay {
 			return err
 		}
 		if err = backOff(ctx, try); err == nil {
@@ -65,7 +75,7 @@ func (m *Manager[T]) save(ctx context.Context, q *request, o opened, f func(*T) 
 		q.set(o)
 		return nil
 	case errors.Is(err, ErrConflict):
-		return ErrConflict
+		return errReplay
 	case errors.Is(err, ErrNotFound):
 		q.set(opened{status: gone})
 		return ErrGone
