@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/fips140"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"net/http"
@@ -33,6 +34,9 @@ func TestSealer(t *testing.T) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if fips140.Enforced() {
+		t.Skip("the fallback is for builds that this mode does not know")
 	}
 	aead, err := newAEAD(ownBlock{block})
 	if err != nil || aead.NonceSize() != 12 {
