@@ -183,23 +183,6 @@ func (a *app) build(o options) http.Handler {
 	return headers.Policy{BehindTLS: o.proxied}.Handler(a.logged(a.counted(a.own(a.found(mux)))))
 }
 
-// own lets requests in that this site's pages, or a program, have sent. What the session manager refuses gets a page, where it
-// has a line of text.
-func (a *app) own(next http.Handler) http.Handler {
-	inner := a.sessions.Handler(next)
-	check := a.sessions.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch ask(check, r).status {
-		case 0:
-			inner.ServeHTTP(w, r)
-		case http.StatusMisdirectedRequest:
-			a.fail(w, r, errHost)
-		default:
-			a.fail(w, r, errForeign)
-		}
-	})
-}
-
 type memberKey struct{}
 
 func member(r *http.Request) session.Session[visitor] {
@@ -229,71 +212,4 @@ func (a *app) admit(rt route, r *http.Request) (*http.Request, error) {
 		return r, allow(r, a.writes, ratelimit.NewKey(userID(r)))
 	}
 	return r, nil
-}
-
-func allow(r *http.Request, l *ratelimit.Limiter, key ratelimit.Key) error {
-	d, err := l.Allow(r.Context(), key)
-	if err == nil && !d.Allowed {
-		return tooMany(d)
-	}
-	return err
-}
-
-// address is what a client is counted by. Those that have none are counted together.
-func (a *app) address(r *http.Request) ratelimit.Key {
-	key, err := a.clientIP.Key(r)
-	if err != nil {
-		return ratelimit.NewKey("no address")
-	}
-	return key
-}
-
-func (a *app) counted(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := allow(r, a.requests, a.address(r)); err != nil {
-			a.fail(w, r, err)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// found gives paths and methods that the table does not have a page, where http.ServeMux has a line of text.
-func (a *app) found(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h, pattern := mux.Handler(r)
-		if pattern != "" {
-			mux.ServeHTTP(w, r)
-			return
-		}
-		answer := ask(h, r)
-		if answer.status == http.StatusMethodNotAllowed {
-			w.Header().Set("Allow", answer.header.Get("Allow"))
-			a.fail(w, r, errMethod)
-			return
-		}
-		a.fail(w, r, errMissing)
-	})
-}
-
-// ask returns what h would answer.
-func ask(h http.Handler, r *http.Request) *probe {
-	p := &probe{header: http.Header{}}
-	h.ServeHTTP(p, r)
-	return p
-}
-
-// probe takes an answer that nobody gets.
-type probe struct {
-	header http.Header
-	status int
-}
-
-func (p *probe) Header() http.Header         { return p.header }
-func (p *probe) WriteHeader(status int)      { p.status = status }
-func (p *probe) Write(b []byte) (int, error) { return len(b), nil }
-
-func see(w http.ResponseWriter, r *http.Request, path string) error {
-	http.Redirect(w, r, path, http.StatusSeeOther)
-	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"io"
@@ -125,7 +126,7 @@ func (a *app) logRequest(r *http.Request, w *answered, took time.Duration) {
 		slog.String("http.request.id", requestID(r.Context())),
 		slog.String("http.request.method", r.Method),
 		slog.String("url.path", r.URL.Path), // never the query
-		slog.Int("http.response.status_code", w.status),
+		slog.Int("http.response.status_code", cmp.Or(w.status, http.StatusOK)),
 		slog.Int64("event.duration", took.Nanoseconds()),
 	}
 	if ip, err := a.clientIP.Resolve(r); err == nil {

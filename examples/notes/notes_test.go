@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pavise/pavise/crypto/password"
 )
 
 const hostile = `<h2>Plan</h2><img src=x onerror=alert(1)><script>alert(2)</script><table><tr><td onclick=alert(3)>cell</td></tr></table><a href="https://example.com/">out</a><a href="javascript:alert(4)">in</a></div></main>`
@@ -153,6 +155,28 @@ func TestChangePassword(t *testing.T) {
 	if a := b.post("/login", "name", one.name, "password", next); a.path != "/notes" {
 		t.Errorf("the new password ended at %s with %d", a.path, a.status)
 	}
+}
+
+// A hash with older parameters is replaced on the way, and does not get into the way of the new password.
+func TestChangePasswordWithOldHash(t *testing.T) {
+	s := start(t)
+	anna := s.signUp("anna")
+	old, err := password.New(password.InsecureParams(password.Params{Memory: 8192, Time: 1, Parallelism: 1}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash, err := old.Hash(t.Context(), secretOf(goodPassword))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := s.store.userByName(t.Context(), anna.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.store.setPassword(t.Context(), u, hash); err != nil {
+		t.Fatal(err)
+	}
+	anna.post("/account/password", "name", anna.name, "current", goodPassword, "new", "orange bicycles sleep at noon").want(t, 200, "Your password is changed")
 }
 
 // A wrong password and an unknown name get the same answer, after about the same time.

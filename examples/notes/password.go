@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -65,4 +67,57 @@ func inARow(text string) bool {
 // composed gives a password one Unicode form: the same keys make different bytes on different systems.
 func composed(pass secrets.Secret) secrets.Secret {
 	return secrets.New(norm.NFC.String(pass.Reveal()))
+}
+
+func (a *app) changePassword(w http.ResponseWriter, r *http.Request) error {
+	in, err := a.schemas.password.Request(w, r)
+	f := passwordForm(userName(r))
+	if err != nil {
+		return a.again(w, r, "password", f, err)
+	}
+	if err := checkPassword(in.New, userName(r)); err != nil {
+		return a.again(w, r, "password", f, wrong(http.StatusUnprocessableEntity, "new", sentence(err)))
+	}
+	u, _, err := a.verify(w, r, userName(r), in.Current)
+	if errors.Is(err, errWrongPassword) {
+		err = wrong(http.StatusForbidden, "current", "This is not your current password.")
+	}
+	if err != nil {
+		return a.again(w, r, "password", f, err)
+	}
+	hash, err := a.hasher.Hash(r.Context(), composed(in.New))
+	if err != nil {
+		return err
+	}
+	if err := a.store.setPassword(r.Context(), u, hash); err != nil {
+		return err
+	}
+	a.event(r, "user-password-change", "success", "", u.ID)
+	return a.passwordChanged(w, r, u)
+}
+
+var errNotRevoked = &problem{
+	Status: 503, Title: "Your password is changed, but", Retry: 5 * time.Second,
+	Detail: "your other devices could not be logged out just now. Please open the list of devices in a few seconds and log them out there.",
+	Link:   "/devices", LinkText: "To your devices",
+}
+
+// passwordChanged logs every other device out. The hash was replaced before: who logs in with the old password from now on
+// fails, and who was about to is stopped by the epoch.
+func (a *app) passwordChanged(w http.ResponseWriter, r *http.Request, u user) error {
+	s, err := a.sessions.Get(r.Context())
+	if err != nil {
+		return errNotRevoked
+	}
+	others, err := a.sessions.RevokeUser(r.Context(), u.ID, s.Handle)
+	if err != nil {
+		return errNotRevoked
+	}
+	if err := a.sessions.Reauthenticate(r.Context(), byPassword(u, 0)); err != nil { // a new token for this device, too
+		return err
+	}
+	return a.show(w, r, http.StatusOK, page{
+		Title: "Your password is changed", Here: "password", User: u.Name, Name: "password-changed",
+		Data: struct{ Others int }{others},
+	})
 }

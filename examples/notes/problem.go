@@ -95,7 +95,7 @@ func refusal(e *validate.Error) *problem {
 // fail answers with what went wrong.
 func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
-	if p.Status >= 500 {
+	if p.Status >= 500 && r.Context().Err() != context.Canceled { // the client is still there
 		a.log.LogAttrs(r.Context(), slog.LevelError, "request failed",
 			slog.String("http.request.id", requestID(r.Context())), slog.String("error.message", err.Error()))
 		numbered := *p

@@ -45,3 +45,8 @@ func asset(w http.ResponseWriter, r *http.Request, contentType string, content [
 	_, _ = w.Write(content) // the client has gone: nobody is left to tell
 	return nil
 }
+
+func see(w http.ResponseWriter, r *http.Request, path string) error {
+	http.Redirect(w, r, path, http.StatusSeeOther)
+	return nil
+}

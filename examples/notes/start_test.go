@@ -305,3 +305,21 @@ func names(t *testing.T, dir string) string {
 	}
 	return strings.Join(list, " ")
 }
+
+// A kill of the process cannot show what a power cut does: the settings that decide about it are checked on each connection.
+func TestSQLiteSettings(t *testing.T) {
+	s := start(t)
+	for range 3 {
+		conn, err := s.store.db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close() // at the end, so that the next one is another
+		for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "secure_delete": "1", "busy_timeout": "5000", "trusted_schema": "0"} {
+			var got string
+			if err := conn.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
+				t.Errorf("%s: %s, %v; want %s", pragma, got, err, want)
+			}
+		}
+	}
+}

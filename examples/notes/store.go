@@ -54,8 +54,13 @@ func failed(err error) error {
 	return &storeError{err}
 }
 
-func (s *store) Close() error                   { return s.db.Close() }
-func (s *store) Ping(ctx context.Context) error { return failed(s.db.PingContext(ctx)) }
+func (s *store) Close() error { return s.db.Close() }
+
+// Ping reads from the database: to be connected is not enough.
+func (s *store) Ping(ctx context.Context) error {
+	_, err := s.keyCheck(ctx)
+	return err
+}
 
 // exec runs one statement and returns how many rows it changed.
 func (s *store) exec(ctx context.Context, query string, args ...any) (int64, error) {
