@@ -68,8 +68,8 @@ func Histories(n int) Option { return func(c *config) { c.histories = n } }
 // goroutines, 1,600 by default.
 func Updates(n int) Option { return func(c *config) { c.updates = n } }
 
-// Seed repeats a run: what is drawn at random depends on it alone. Without it the
-// seed is new each time, and printed when a check fails.
+// Seed draws the same requests again. How concurrent ones meet is up to the scheduler
+// all the same. Without it the seed is new each time; the test's log names it.
 func Seed(n uint64) Option { return func(c *config) { c.seed = n } }
 
 // Bubble runs each check inside testing/synctest, for a store in memory whose clock
@@ -86,6 +86,7 @@ func Unit(d time.Duration) Option { return func(c *config) { c.unit = d } }
 func Store(t *testing.T, open func(t *testing.T) session.Store, opts ...Option) {
 	t.Helper()
 	c := newConfig(opts)
+	t.Logf("sessiontest: seed %d", c.seed)
 	for _, check := range checks {
 		run := func(t *testing.T) {
 			check.run(newSuite(t, c, func() session.Store { return open(t) }))
