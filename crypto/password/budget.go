@@ -28,6 +28,9 @@ func newBudget(total uint64, maxQueue int) *budget {
 
 // acquire takes n bytes, which the caller must release. n is at most the total.
 func (b *budget) acquire(ctx context.Context, n uint64) error {
+	if b == nil {
+		return errZero
+	}
 	if err := ctx.Err(); err != nil {
 		return waitError(err)
 	}

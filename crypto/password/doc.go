@@ -14,15 +14,18 @@
 // ceiling before anything is allocated, passwords are capped at 1,024 bytes before
 // anything is computed.
 //
-// Verify takes as long for an unknown user ("") as for a current hash. A stored hash
-// with other parameters, or of a legacy kind, takes its own time, until its user logs
-// in and it is rehashed.
+// Verify takes as long for an unknown user (""), or for a stored hash that cannot be
+// verified here, as for a current hash. Answer [ErrFormat], [ErrCeiling] and [ErrPepper]
+// as a wrong password, and log them: another answer tells that the user exists. A stored
+// hash with other parameters, or of a legacy kind, takes its own time, until its user
+// logs in and it is rehashed.
 //
 // A [Pepper] keeps hashes without the key from being searched. Hashes without a
 // pepper are still verified when one is configured, so a database writer can plant one.
 //
 // Legacy bcrypt hashes match no password over 72 bytes and none with a NUL byte, which
-// bcrypt takes for others; such users have to reset their password.
+// bcrypt takes for others; such users have to reset their password. Legacy scrypt and
+// PBKDF2 hashes with less than 16 bytes of salt are [ErrFormat] under GODEBUG=fips140=only.
 //
 // What it does not do: it sets no rules for passwords (a minimum length, a block list)
 // and does not normalize Unicode: bytes are hashed as they come. It does not limit how
@@ -39,7 +42,7 @@
 // # Errors
 //
 // [ErrBusy], [ErrTooLong] and [ErrEmpty] are for the client of a service; [ErrFormat],
-// [ErrCeiling] and [ErrPepper] say that a stored hash cannot be verified here. The error
+// [ErrCeiling] and [ErrPepper], that a stored hash cannot be verified here, are not. The error
 // of a context that is done is wrapped. A wrong password is not an error. No error
 // holds a password or a hash.
 //

@@ -30,6 +30,8 @@ var (
 
 	// ErrPepper is returned for a stored hash with a pepper that is not configured.
 	ErrPepper = errors.New("password: stored hash has a pepper that is not configured")
+
+	errZero = errors.New("password: Hasher is empty: use New")
 )
 
 const (
@@ -39,7 +41,7 @@ const (
 )
 
 // Hasher hashes and verifies passwords within a budget of memory. It is safe for
-// concurrent use; one process needs one.
+// concurrent use; one process needs one. The zero Hasher hashes and verifies nothing.
 type Hasher struct {
 	cfg    config
 	budget *budget
@@ -52,7 +54,7 @@ type Result struct {
 
 	// Rehash is a new hash to store in place of the old one, which has other
 	// parameters, another pepper or is of another kind. It is empty if the stored
-	// hash is up to date, if OK is false, or if there was no room to compute it now.
+	// hash is up to date or if OK is false.
 	Rehash string
 }
 
@@ -82,55 +84,64 @@ func (h *Hasher) Hash(ctx context.Context, password secrets.Secret) (phc string,
 
 // Verify reports whether password is the one that stored was made of. An empty
 // stored is for an unknown user: it is never OK and takes as long as a current hash.
-// It blocks as [Hasher.Hash] does. An error means that the answer is not known.
+// It blocks as [Hasher.Hash] does. An error means that the answer is not known;
+// [ErrFormat], [ErrCeiling] and [ErrPepper] take as long as a current hash too.
 func (h *Hasher) Verify(ctx context.Context, password secrets.Secret, stored string) (r Result, err error) {
 	password.Use(func(pw []byte) { r, err = h.verify(ctx, pw, stored) })
 	return r, err
 }
 
 func (h *Hasher) hash(ctx context.Context, pw []byte) (string, error) {
-	a := h.current()
-	rand.Read(a.salt) // never fails: crypto/rand aborts the process instead
-	if err := h.budget.acquire(ctx, a.charge()); err != nil {
+	n := h.cfg.params.charge()
+	if err := h.budget.acquire(ctx, n); err != nil {
 		return "", err
 	}
-	defer h.budget.release(a.charge())
-	a.tag = a.sum(pw, tagLen)
-	return a.String(), nil
+	defer h.budget.release(n)
+	return h.encode(pw), nil
 }
 
+// encode makes a new hash; the caller holds the memory for it.
+func (h *Hasher) encode(pw []byte) string {
+	a := h.current()
+	rand.Read(a.salt) // never fails: crypto/rand aborts the process instead
+	a.tag = a.sum(pw, tagLen)
+	return a.String()
+}
+
+// verify gives whoever cannot log in, being unknown, without a password or with a
+// stored hash that is of no use here, the cost and the place in the queue of those
+// who can: a quick answer would tell that a user exists.
 func (h *Hasher) verify(ctx context.Context, pw []byte, stored string) (Result, error) {
 	if len(pw) > maxInput {
 		return Result{}, ErrTooLong
 	}
-	known := stored != "" && len(pw) > 0 // nobody logs in without a password
-	var s scheme = h.current()           // its empty tag is compared below like any other
-	if known {
-		var err error
-		if s, err = h.cfg.parse(stored); err != nil {
-			return Result{}, err
+	var s scheme = h.current() // its empty tag is compared like any other and equals none
+	var unusable error
+	if stored != "" && len(pw) > 0 {
+		parsed, err := h.cfg.parse(stored)
+		if unusable = err; err == nil {
+			s = parsed
 		}
 	}
-	ok, err := h.compare(ctx, s, pw)
-	if err != nil || !ok || !known {
-		return Result{}, err
+	r, err := h.compare(ctx, s, pw)
+	if err == nil {
+		err = unusable
 	}
-	r := Result{OK: true}
-	if !h.upToDate(s) {
-		r.Rehash, _ = h.hash(ctx, pw) // the next log-in tries again
-	}
-	return r, nil
+	return r, err
 }
 
-func (h *Hasher) compare(ctx context.Context, s scheme, pw []byte) (bool, error) {
+func (h *Hasher) compare(ctx context.Context, s scheme, pw []byte) (r Result, err error) {
 	// What needs little memory is charged as a current hash all the same, so that
-	// the budget also bounds how many run at once.
-	n := max(s.charge(), h.current().charge())
+	// the budget also bounds how many run at once, and covers the rehash.
+	n := max(s.charge(), h.cfg.params.charge())
 	if err := h.budget.acquire(ctx, n); err != nil {
-		return false, err
+		return Result{}, err
 	}
 	defer h.budget.release(n)
-	return s.matches(pw)
+	if r.OK, err = s.matches(pw); r.OK && !h.upToDate(s) {
+		r.Rehash = h.encode(pw)
+	}
+	return r, err
 }
 
 // current returns a hash to be made now, without its salt and tag.

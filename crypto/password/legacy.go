@@ -2,6 +2,7 @@ package password
 
 import (
 	"bytes"
+	"crypto/fips140"
 	"crypto/pbkdf2"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -45,16 +46,23 @@ func (bcryptHash) charge() uint64 { return 16 << 10 }
 
 // matches refuses what bcrypt cannot tell apart: it reads 72 bytes of a password, and
 // to it "a" and "a\x00a" are one. A match would be stored as a rehash of bytes that
-// nobody has ever proven to know.
+// nobody has ever proven to know. It takes no less time to do so.
 func (h bcryptHash) matches(pw []byte) (bool, error) {
-	if len(pw) > maxBcryptInput || bytes.IndexByte(pw, 0) >= 0 {
-		return false, nil
-	}
+	readInFull := len(pw) <= maxBcryptInput && bytes.IndexByte(pw, 0) < 0
 	err := bcrypt.CompareHashAndPassword([]byte(h), pw)
 	if err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
 		return false, ErrFormat
 	}
-	return err == nil, nil
+	return err == nil && readInFull, nil
+}
+
+// legacySalt returns the shortest salt of what is made with PBKDF2, as scrypt is:
+// FIPS 140-3 enforcement refuses less than 128 bits, and x/crypto then panics.
+func legacySalt() int {
+	if fips140.Enforced() {
+		return 16
+	}
+	return minSalt
 }
 
 // scryptHash is one hash by scrypt, RFC 7914.
@@ -76,7 +84,7 @@ func (c *config) parseScrypt(stored string) (scheme, error) {
 	logN, err1 := number(params[0], "ln", 6)
 	r, err2 := number(params[1], "r", 16)
 	p, err3 := number(params[2], "p", 16)
-	salt, err4 := decode(f[3], minSalt, maxSalt)
+	salt, err4 := decode(f[3], legacySalt(), maxSalt)
 	tag, err5 := decode(f[4], minTag, maxTag)
 	if errors.Join(err1, err2, err3, err4, err5) != nil || logN == 0 || r == 0 || p == 0 {
 		return nil, ErrFormat
@@ -122,7 +130,7 @@ func parsePBKDF2(stored string) (scheme, error) {
 		return nil, ErrFormat
 	}
 	n, err1 := number("i="+f[2], "i", 32)
-	salt, err2 := decode(strings.ReplaceAll(f[3], ".", "+"), minSalt, maxTag)
+	salt, err2 := decode(strings.ReplaceAll(f[3], ".", "+"), legacySalt(), maxTag)
 	tag, err3 := decode(strings.ReplaceAll(f[4], ".", "+"), minTag, maxTag)
 	if errors.Join(err1, err2, err3) != nil || n == 0 {
 		return nil, ErrFormat
