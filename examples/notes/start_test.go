@@ -210,14 +210,14 @@ func TestRun(t *testing.T) {
 		ended <- run(ctx, []string{"-addr", "127.0.0.1:0", "-data", filepath.Join(dir, "data"), "-cert", filepath.Join(dir, "cert.pem"), "-key", filepath.Join(dir, "key.pem")}, out, greeting)
 	}()
 	url := waitFor(t, greeting, `https://127\.0\.0\.1:\d+`)
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}}
 	res, err := client.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	res.Body.Close()
-	if res.StatusCode != 200 || res.TLS.Version != tls.VersionTLS13 || res.Header.Get("Strict-Transport-Security") == "" {
-		t.Errorf("status %d, TLS %x, HSTS %q", res.StatusCode, res.TLS.Version, res.Header.Get("Strict-Transport-Security"))
+	if res.StatusCode != 200 || res.ProtoMajor != 2 || res.TLS.Version != tls.VersionTLS13 || res.Header.Get("Strict-Transport-Security") == "" {
+		t.Errorf("status %d, %s, TLS %x, HSTS %q", res.StatusCode, res.Proto, res.TLS.Version, res.Header.Get("Strict-Transport-Security"))
 	}
 	old := &tls.Config{RootCAs: pool, MaxVersion: tls.VersionTLS12}
 	if conn, err := tls.Dial("tcp", strings.TrimPrefix(url, "https://"), old); err == nil {
