@@ -142,34 +142,32 @@ func draftOf(w http.ResponseWriter, r *http.Request) (draft, bool) {
 // showDraft answers a request that could not save a note: with the form, what was typed, and what to do now. Nobody loses a
 // text to a slow server, a session that has ended or a second device.
 func (a *app) showDraft(w http.ResponseWriter, r *http.Request, d draft, p *problem, errs map[string]string) error {
-	id := r.PathValue("id")
+	id, advice := r.PathValue("id"), p.Detail+" Your text is still here."
 	switch p.Status {
 	case http.StatusUnprocessableEntity:
 		return a.showEditor(w, r, p.Status, "Not saved yet", noteForm(id, d).with(errs))
 	case http.StatusConflict:
-		return a.showConflict(w, r, id, d)
+		if n, err := a.store.note(r.Context(), userID(r), id); err == nil {
+			return a.showConflict(w, r, n, d)
+		}
+	case http.StatusNotFound:
+		id, advice = "", "The note was deleted in the meantime. Your text is still here: save it as a new note."
+	case http.StatusUnauthorized:
+		advice = "You are not logged in any more. Log in in another tab, then come back and save: your text is still here."
 	}
-	f := noteForm(id, d).with(map[string]string{"": "Not saved yet. " + p.Detail + " Your text is still here."})
-	if p.Status == http.StatusUnauthorized {
-		f.Problem = "Not saved yet, because you are not logged in any more. Log in in another tab, then come back and save: your text is still here."
-	}
-	return a.showEditor(w, r, p.Status, p.Title, f)
+	return a.showEditor(w, r, p.Status, p.Title, noteForm(id, d).with(map[string]string{"": "Not saved yet. " + advice}))
 }
 
 // showConflict offers to save over the version that is there now.
-func (a *app) showConflict(w http.ResponseWriter, r *http.Request, id string, d draft) error {
-	n, err := a.store.note(r.Context(), userID(r), id)
-	if err != nil {
-		return err
-	}
-	d.Version = strconv.FormatInt(n.Version, 10)
-	f := noteForm(id, d)
+func (a *app) showConflict(w http.ResponseWriter, r *http.Request, now sealedNote, d draft) error {
+	d.Version = strconv.FormatInt(now.Version, 10)
+	f := noteForm(now.ID, d)
 	f.Submit = "Save mine over it"
 	return a.show(w, r, http.StatusConflict, page{
 		Title: "This note was changed elsewhere", Here: "notes", User: userName(r), Name: "note-conflict",
 		Data: struct {
 			ID   string
 			Form form
-		}{id, f.with(nil)},
+		}{now.ID, f.with(nil)},
 	})
 }

@@ -254,6 +254,13 @@ func TestTextSurvives(t *testing.T) {
 		t.Errorf("after a conflict the form has %q", typed(stale))
 	}
 
+	anna.post(path+"/delete", "version", "2").want(t, 200)
+	deleted := anna.post(path, "title", "Mine", "text", text, "version", "2")
+	deleted.want(t, 404, "save it as a new note", `action="/notes"`)
+	if typed(deleted) != text {
+		t.Errorf("after a deletion elsewhere the form has %q", typed(deleted))
+	}
+
 	s.logIn(anna).post("/devices/revoke-others")
 	gone := anna.post("/notes", "title", "Mine", "text", text)
 	gone.want(t, 401, "not logged in any more")
