@@ -20,8 +20,9 @@ const (
 )
 
 func TestNotebookInABrowser(t *testing.T) {
-	site := startNotes(t)
-	first, second := newBrowser(t, site), newBrowser(t, site)
+	notes := startNotes(t, buildNotes(t), "-data", filepath.Join(t.TempDir(), "data"))
+	defer notes.stop(t)
+	first, second := newBrowser(t, notes.site), newBrowser(t, notes.site)
 
 	first.shoot("home", "/")
 	first.shoot("signup", "/signup")

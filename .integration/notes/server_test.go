@@ -4,6 +4,8 @@ package notes
 
 import (
 	"bufio"
+	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,17 +15,28 @@ import (
 	"time"
 )
 
-// startNotes builds the service, starts it on a spare port and returns its URL.
-func startNotes(t *testing.T) string {
+// service is the running program.
+type service struct {
+	cmd  *exec.Cmd
+	site string // its URL
+}
+
+// buildNotes returns the path of the program.
+func buildNotes(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	binary := filepath.Join(dir, "notes")
+	binary := filepath.Join(t.TempDir(), "notes")
 	build := exec.Command("go", "build", "-o", binary, ".")
 	build.Dir = "../../examples/notes"
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	cmd := exec.Command(binary, "-addr", "127.0.0.1:0", "-data", filepath.Join(dir, "data"))
+	return binary
+}
+
+// startNotes starts the program on a spare port and waits until it listens.
+func startNotes(t *testing.T, binary string, flags ...string) *service {
+	t.Helper()
+	cmd := exec.Command(binary, append([]string{"-addr", "127.0.0.1:0"}, flags...)...)
 	lines, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -31,23 +44,30 @@ func startNotes(t *testing.T) string {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		// A graceful stop ends with exit code 0.
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Error(err)
+	s := &service{cmd: cmd}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	scan := bufio.NewScanner(lines)
+	for scan.Scan() {
+		if at, ok := strings.CutPrefix(scan.Text(), "Notes listens on "); ok {
+			s.site = at
+			go io.Copy(io.Discard, lines)
+			return s
 		}
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("stop: %v", err)
-		}
-	})
-	const listens = "Notes listens on "
-	for scan := bufio.NewScanner(lines); scan.Scan(); {
-		if at, ok := strings.CutPrefix(scan.Text(), listens); ok {
-			return at
-		}
+		t.Log(scan.Text())
 	}
 	t.Fatal("notes did not say where it listens")
-	return ""
+	return nil
+}
+
+// stop asks the program to end. A graceful end has exit code 0.
+func (s *service) stop(t *testing.T) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if err := s.cmd.Wait(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
 }
 
 // chromium returns the browser's path. Without one the test is skipped, and
@@ -69,3 +89,16 @@ func chromium(t *testing.T) string {
 }
 
 const patience = 90 * time.Second
+
+// runUntilExit runs the program, which is expected to refuse to start.
+func runUntilExit(t *testing.T, binary string, flags ...string) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, binary, append([]string{"-addr", "127.0.0.1:0"}, flags...)...).CombinedOutput()
+	if ctx.Err() != nil {
+		return nil // it served
+	}
+	t.Logf("%s", out)
+	return err
+}
