@@ -69,9 +69,10 @@
 // # Errors
 //
 // [ErrOpen] for whatever does not open, without a reason. [ErrFIPS] as above. A
-// [*KEKError] when a KEK fails, whose cause is the KEK's own error. Any other error is a
-// mistake of the caller (a zero Binding, a mistyped key) and says what to change. No
-// error holds a key, a plaintext or a rejected value.
+// [*KEKError] when a KEK fails, whose cause is the KEK's own error. The error of a
+// reader, wrapped. Any other error is a mistake of the caller (a zero Binding, a
+// mistyped key) and says what to change. No error holds a key, a plaintext or a
+// rejected value.
 //
 // # Events
 //
@@ -80,7 +81,7 @@
 //
 //	kek-wrap, kek-unwrap   each call of a KEK, with kek.id and event.duration in ns
 //	envelope-open          failure only: an envelope did not open
-//	envelope-rewrap        a header was made anew
+//	envelope-rewrap        each call of Envelope.RewrapHeader
 //
 // # Performance
 //

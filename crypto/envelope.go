@@ -22,14 +22,15 @@ var (
 // Envelope seals each message under a data key (DEK) of its own, which is stored in
 // the header of the message, wrapped by one or more [KEK]s: any of them opens it.
 // The KEKs can be replaced later without touching the payload, see
-// [Envelope.RewrapHeader]. It is safe for concurrent use.
+// [Envelope.RewrapHeader]. It is safe for concurrent use. The zero Envelope has no KEK:
+// it seals and opens nothing.
 type Envelope struct {
 	label       string
 	to          []recipient
 	suite       suite
 	unauthentic bool
 	skipFIPS    bool
-	log         *slog.Logger
+	log         *slog.Logger // nil is none
 }
 
 // EnvelopeOption is an option of [NewEnvelope].
@@ -41,13 +42,7 @@ func WithXAES() EnvelopeOption { return func(e *Envelope) { e.suite = suitePaylo
 
 // WithLogger sends the events that the package comment lists to l; nil drops them,
 // as is the default.
-func WithLogger(l *slog.Logger) EnvelopeOption {
-	return func(e *Envelope) {
-		if e.log = l; l == nil {
-			e.log = slog.New(slog.DiscardHandler)
-		}
-	}
-}
+func WithLogger(l *slog.Logger) EnvelopeOption { return func(e *Envelope) { e.log = l } }
 
 // SkipFIPSNonceEnforcement seals Cobblestone-256 also under GODEBUG=fips140=only, as
 // [Keyring.SkipFIPSNonceEnforcement] does.
@@ -76,7 +71,7 @@ func NewEnvelope(label string, to []KEK, opts ...EnvelopeOption) (*Envelope, err
 	if len(label) == 0 || len(label) > 255 || !utf8.ValidString(label) {
 		return nil, errLabel
 	}
-	e := &Envelope{label: label, to: recipients, suite: suitePayloadCobblestone, log: slog.New(slog.DiscardHandler)}
+	e := &Envelope{label: label, to: recipients, suite: suitePayloadCobblestone}
 	for _, opt := range opts {
 		opt(e)
 	}
@@ -94,6 +89,9 @@ func (e *Envelope) Seal(ctx context.Context, dst, plaintext []byte, b Binding) (
 	bound, err := b.encode()
 	if err != nil {
 		return nil, err
+	}
+	if e.suite == suitePayloadCobblestone && refusedByFIPS(e.skipFIPS) {
+		return nil, ErrFIPS // before any KEK is called
 	}
 	dek := make([]byte, dekSize)
 	defer clear(dek)
@@ -118,9 +116,18 @@ func (e *Envelope) Open(ctx context.Context, dst, envelope []byte, b Binding) ([
 	if err != nil {
 		return nil, err
 	}
+	out, err := e.open(ctx, dst, envelope, bound)
+	if err != nil {
+		e.event(ctx, "envelope-open", err)
+		return nil, err
+	}
+	return out, nil
+}
+
+func (e *Envelope) open(ctx context.Context, dst, envelope, bound []byte) ([]byte, error) {
 	h, payload, ok := parseHeader(envelope)
 	if !ok {
-		return nil, e.refused(ctx)
+		return nil, ErrOpen
 	}
 	dek, _, err := e.unwrap(ctx, h)
 	if err != nil {
@@ -129,7 +136,7 @@ func (e *Envelope) Open(ctx context.Context, dst, envelope []byte, b Binding) ([
 	defer clear(dek)
 	out, err := openPayload(h.suite, detach(dst, envelope), payload, dek, bound)
 	if err != nil {
-		return nil, e.refused(ctx)
+		return nil, ErrOpen
 	}
 	return out, nil
 }

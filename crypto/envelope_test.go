@@ -168,6 +168,24 @@ func TestNewEnvelopeRefuses(t *testing.T) {
 	}
 }
 
+// What the zero Envelope sealed nobody could open.
+func TestZeroEnvelope(t *testing.T) {
+	var e Envelope
+	b := Bind("test", "1")
+	if out, err := e.Seal(t.Context(), nil, []byte("plaintext"), b); err == nil || out != nil {
+		t.Errorf("sealed %d bytes", len(out))
+	}
+	sealed := sealEnvelope(t, newEnvelope(t, numbered(t, 1)), nil, b)
+	for _, in := range [][]byte{nil, sealed} {
+		if _, err := e.Open(t.Context(), nil, in, b); err != ErrOpen {
+			t.Error(err)
+		}
+		if _, err := e.RewrapHeader(t.Context(), bytes.NewReader(in), newTestKEK(t, "a")); err != ErrOpen {
+			t.Error(err)
+		}
+	}
+}
+
 func TestEnvelopeTruncationAndBitFlipAtEveryByte(t *testing.T) {
 	for _, opts := range [][]EnvelopeOption{nil, {WithXAES()}} {
 		e, b := newEnvelope(t, []KEK{KeyringKEK(newKeyring(t))}, opts...), Bind("test", "1")
@@ -245,6 +263,10 @@ func TestRewrapHeader(t *testing.T) {
 	}
 	if _, err := before.RewrapHeader(t.Context(), iotest.ErrReader(io.ErrClosedPipe)); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("failing reader: %v", err)
+	}
+	lost := fmt.Errorf("connection lost: %w", io.ErrUnexpectedEOF)
+	if _, err := before.RewrapHeader(t.Context(), iotest.ErrReader(lost)); !errors.Is(err, lost) || errors.Is(err, ErrOpen) {
+		t.Errorf("lost connection: %v", err)
 	}
 	if _, err := before.RewrapHeader(t.Context(), bytes.NewReader(sealed), a, a); err == nil {
 		t.Error("one recipient twice")
@@ -353,6 +375,7 @@ func TestEnvelopeEvents(t *testing.T) {
 	e.Open(t.Context(), nil, sealed, b)
 	e.Open(t.Context(), nil, sealed[:len(sealed)-1], b)
 	e.RewrapHeader(t.Context(), bytes.NewReader(sealed))
+	e.RewrapHeader(t.Context(), strings.NewReader("not an envelope"))
 	kek.fail = errors.New("outage")
 	e.Open(t.Context(), nil, sealed, b)
 	for _, want := range []string{
@@ -361,6 +384,7 @@ func TestEnvelopeEvents(t *testing.T) {
 		`"event.action":"kek-unwrap","event.outcome":"failure"`,
 		`"event.action":"envelope-open","event.outcome":"failure"`,
 		`"event.action":"envelope-rewrap","event.outcome":"success"`,
+		`"event.action":"envelope-rewrap","event.outcome":"failure"`,
 		`"kek.id":"kek-1"`, `unwrap: outage"`,
 	} {
 		if !strings.Contains(log.String(), want) {

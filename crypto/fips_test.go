@@ -35,8 +35,13 @@ func TestFIPSTable(t *testing.T) {
 	if got, err := plain.Open(t.Context(), nil, sample(t, "PAVISE_TEST_ENVELOPE"), b); err != nil || string(got) != string(twoChunks) {
 		t.Errorf("Envelope opens: %v", err)
 	}
-	if _, err := plain.Seal(t.Context(), nil, nil, b); err != ErrFIPS {
-		t.Errorf("Envelope seals: %v", err)
+	kek := newTestKEK(t, "kek")
+	refuses, err := NewEnvelope("fips", []KEK{kek})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := refuses.Seal(t.Context(), nil, nil, b); err != ErrFIPS || kek.calls.Load() != 0 {
+		t.Errorf("Envelope seals: %v, %d calls of its KEK", err, kek.calls.Load())
 	}
 	if _, err := newEnvelopeOf(t, ring, SkipFIPSNonceEnforcement()).Seal(t.Context(), nil, nil, b); err != nil {
 		t.Errorf("Envelope with SkipFIPSNonceEnforcement seals: %v", err)

@@ -63,7 +63,14 @@ func (e *KEKError) Unwrap() error { return e.Err }
 //
 // with the five bytes before the nonce and the label as additional data. The
 // header of the envelope adds the key commitment that XAES-256-GCM lacks.
-func KeyringKEK(k *Keyring) KEK { return &keyringKEK{k} }
+//
+// With the zero Keyring, or nil, it wraps and unwraps nothing.
+func KeyringKEK(k *Keyring) KEK {
+	if k == nil {
+		k = &Keyring{}
+	}
+	return &keyringKEK{k}
+}
 
 type keyringKEK struct{ keys *Keyring }
 

@@ -1,6 +1,7 @@
 package crypto
 
 import (
+	"bytes"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha512"
@@ -11,7 +12,6 @@ import (
 	"hash/crc32"
 	"io"
 	"log/slog"
-	"strings"
 
 	"github.com/pavise/pavise/secrets"
 )
@@ -54,7 +54,7 @@ func ParseKey(text secrets.Secret) (k Key, err error) {
 }
 
 func parseKey(text []byte) (Key, error) {
-	encoded, ok := strings.CutPrefix(string(text), keyPrefix)
+	encoded, ok := bytes.CutPrefix(text, []byte(keyPrefix))
 	switch {
 	case len(text) == 0:
 		return Key{}, errNoKey
@@ -63,7 +63,7 @@ func parseKey(text []byte) (Key, error) {
 	case len(text) != keyTextLen:
 		return Key{}, errKeyLength
 	}
-	b, err := base64.RawURLEncoding.DecodeString(encoded)
+	b, err := base64.RawURLEncoding.AppendDecode(nil, encoded)
 	defer clear(b)
 	if err != nil || len(b) != keySize+crc32.Size || binary.BigEndian.Uint32(b[keySize:]) != keyChecksum(b[:keySize]) {
 		return Key{}, errKeyChecksum

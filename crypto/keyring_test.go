@@ -229,8 +229,15 @@ func TestZeroKeyring(t *testing.T) {
 	if _, err := k.Open(nil, make([]byte, 100), b); err != ErrOpen {
 		t.Error(err)
 	}
-	if _, err := newEnvelope(t, []KEK{KeyringKEK(&k)}, WithLogger(nil)).Seal(t.Context(), nil, nil, b); err == nil {
-		t.Error("wrapped")
+	for _, k := range []*Keyring{&k, nil} {
+		e := newEnvelope(t, []KEK{KeyringKEK(k)}, WithLogger(nil))
+		if _, err := e.Seal(t.Context(), nil, nil, b); err == nil {
+			t.Error("wrapped")
+		}
+		sealed := sealEnvelope(t, newEnvelope(t, []KEK{KeyringKEK(newKeyring(t))}), nil, b)
+		if _, err := e.Open(t.Context(), nil, sealed, b); err != ErrOpen {
+			t.Error(err)
+		}
 	}
 }
 

@@ -15,6 +15,9 @@ var errLaundering = errors.New("crypto: a message whose sender is not authentica
 
 // wrap returns the header of dek for all of to.
 func (e *Envelope) wrap(ctx context.Context, s suite, to []recipient, dek []byte) ([]byte, error) {
+	if len(to) == 0 {
+		return nil, errNoRecipient // of the zero Envelope, whose messages nobody could open
+	}
 	wrapped := make([][]byte, len(to))
 	for i, r := range to {
 		err := e.call(ctx, r, "wrap", func() (err error) {
@@ -48,15 +51,12 @@ func (e *Envelope) unwrap(ctx context.Context, h header) (dek []byte, by kind, e
 			return dek, r.kind, nil
 		case callErr == nil:
 			clear(dek)
-			return nil, 0, e.refused(ctx)
+			return nil, 0, ErrOpen
 		case ctx.Err() != nil:
 			return nil, 0, callErr
 		case !errors.Is(callErr, ErrOpen):
 			err = callErr
 		}
-	}
-	if errors.Is(err, ErrOpen) {
-		return nil, 0, e.refused(ctx)
 	}
 	return nil, 0, err
 }
@@ -74,7 +74,15 @@ func (e *Envelope) opensWith(r recipient) bool {
 //
 // It does not revoke: an old copy of the header still opens the payload, and so does
 // a data key that was seen. Revocation is sealing the plaintext anew.
+//
+// It is not bounded in time while it reads, at most 65,535 bytes.
 func (e *Envelope) RewrapHeader(ctx context.Context, envelope io.Reader, to ...KEK) ([]byte, error) {
+	head, err := e.rewrapHeader(ctx, envelope, to)
+	e.event(ctx, "envelope-rewrap", err)
+	return head, err
+}
+
+func (e *Envelope) rewrapHeader(ctx context.Context, envelope io.Reader, to []KEK) ([]byte, error) {
 	recipients := e.to
 	if len(to) > 0 {
 		var err error
@@ -94,12 +102,7 @@ func (e *Envelope) RewrapHeader(ctx context.Context, envelope io.Reader, to ...K
 	if by.public() && has(recipients, kindSymmetric) && !e.unauthentic {
 		return nil, errLaundering
 	}
-	head, err := e.wrap(ctx, h.suite, recipients, dek)
-	if err == nil {
-		e.log.LogAttrs(ctx, slog.LevelInfo, "crypto: header of an envelope made anew",
-			slog.String("event.action", "envelope-rewrap"), slog.String("event.outcome", "success"))
-	}
-	return head, err
+	return e.wrap(ctx, h.suite, recipients, dek)
 }
 
 // readHeader reads one header from r.
@@ -123,10 +126,11 @@ func readHeader(r io.Reader) (header, error) {
 	return h, nil
 }
 
-// readFull tells an envelope that ends early from a reader that fails.
+// readFull tells an envelope that ends early from a reader that fails, also with an
+// error that wraps io.EOF, as that of a lost connection may.
 func readFull(r io.Reader, b []byte) error {
 	_, err := io.ReadFull(r, b)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return ErrOpen
 	}
 	if err != nil {
@@ -162,35 +166,25 @@ func (e *Envelope) call(ctx context.Context, r recipient, op string, f func() er
 	if err != nil {
 		err = &KEKError{r.id, op, err}
 	}
-	e.logCall(ctx, r, op, time.Since(start), err)
+	if e.log != nil {
+		took := slog.Int64("event.duration", time.Since(start).Nanoseconds()) // as ECS has it
+		e.event(ctx, "kek-"+op, err, took, slog.String("kek.id", r.id))
+	}
 	return err
 }
 
-func (e *Envelope) logCall(ctx context.Context, r recipient, op string, took time.Duration, err error) {
+// event emits one event, a failure unless err is nil.
+func (e *Envelope) event(ctx context.Context, action string, err error, more ...slog.Attr) {
 	level, outcome := slog.LevelInfo, "success"
 	if err != nil {
 		level, outcome = slog.LevelWarn, "failure"
 	}
-	if !e.log.Enabled(ctx, level) {
+	if e.log == nil || !e.log.Enabled(ctx, level) {
 		return
 	}
-	attrs := []slog.Attr{
-		slog.String("event.action", "kek-"+op),
-		slog.String("event.outcome", outcome),
-		slog.Int64("event.duration", took.Nanoseconds()), // as ECS has it
-		slog.String("kek.id", r.id),
-	}
+	attrs := append([]slog.Attr{slog.String("event.action", action), slog.String("event.outcome", outcome)}, more...)
 	if err != nil {
 		attrs = append(attrs, slog.String("event.reason", err.Error()))
 	}
-	e.log.LogAttrs(ctx, level, "crypto: "+op+" of a data key", attrs...)
-}
-
-// refused emits the event of an envelope that did not open and returns ErrOpen.
-func (e *Envelope) refused(ctx context.Context) error {
-	e.log.LogAttrs(ctx, slog.LevelWarn, "crypto: envelope did not open",
-		slog.String("event.action", "envelope-open"),
-		slog.String("event.outcome", "failure"),
-		slog.String("event.reason", "not authentic"))
-	return ErrOpen
+	e.log.LogAttrs(ctx, level, "crypto: "+action, attrs...)
 }
