@@ -97,8 +97,11 @@ func (l *lexer) markup(i int) (token, bool) {
 	case strings.HasPrefix(l.in[i:], "<!--"):
 		return l.comment(i)
 	case c == '!' || c == '?':
-		n := l.find(i, ">")
-		return token{kind: otherToken, start: i, end: i + n + 1}, n >= 0
+		n := strings.IndexByte(l.in[i:], '>')
+		if n < 0 {
+			return l.vain(i)
+		}
+		return token{kind: otherToken, start: i, end: i + n + 1}, true
 	}
 	return token{}, false
 }
@@ -111,9 +114,9 @@ func (l *lexer) comment(i int) (token, bool) {
 		}
 	}
 	for p := i + 4; ; p++ {
-		n := l.find(p, "--")
+		n := strings.Index(l.in[p:], "--")
 		if n < 0 {
-			return token{}, false
+			return l.vain(i)
 		}
 		p += n
 		if rest := l.in[p+2:]; strings.HasPrefix(rest, ">") {
@@ -124,13 +127,10 @@ func (l *lexer) comment(i int) (token, bool) {
 	}
 }
 
-// find is strings.Index from i on the budget.
-func (l *lexer) find(i int, s string) int {
-	n := strings.Index(l.in[i:], s)
-	if n < 0 {
-		l.budget -= len(l.in) - i
-	}
-	return n
+// vain charges a search that went from i to the end and found nothing.
+func (l *lexer) vain(i int) (token, bool) {
+	l.budget -= len(l.in) - i
+	return token{}, false
 }
 
 func (l *lexer) tag(start, nameStart int, kind tokenKind) (token, bool) {
@@ -149,8 +149,7 @@ func (l *lexer) tag(start, nameStart int, kind tokenKind) (token, bool) {
 		}
 	}
 	if end < 0 || end >= len(l.in) {
-		l.budget -= len(l.in) - start
-		return token{}, false
+		return l.vain(start)
 	}
 	t := token{kind: kind, start: start, end: end + 1, name: name, attrs: l.in[nameEnd:end]}
 	if name == "svg" || name == "math" {
@@ -159,7 +158,7 @@ func (l *lexer) tag(start, nameStart int, kind tokenKind) (token, bool) {
 	if kind == startToken && (rawText[name] || l.drop[name]) {
 		n := l.findEnd(t.end, name)
 		if n < 0 {
-			return token{}, false
+			return l.vain(start)
 		}
 		if n > 0 {
 			l.raw, l.rawEnd = name, t.end+n
@@ -173,7 +172,6 @@ func (l *lexer) findEnd(i int, name string) int {
 	for p := i; ; p += 2 {
 		n := strings.Index(l.in[p:], "</")
 		if n < 0 {
-			l.budget -= len(l.in) - i
 			return -1
 		}
 		p += n
