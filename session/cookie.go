@@ -43,12 +43,12 @@ func (c *cookie) unset() string {
 	return c.name + "=" + c.attrs + "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
 }
 
-// replace puts line into h in the place of what this request set before: a
-// browser gets one session cookie, the last.
-func (c *cookie) replace(h http.Header, line string) {
+// replaceCookie puts line into h in the place of every other cookie of its name.
+func replaceCookie(h http.Header, line string) {
+	name := line[:strings.IndexByte(line, '=')+1]
 	var lines []string
 	for _, l := range h["Set-Cookie"] {
-		if !strings.HasPrefix(l, c.name+"=") {
+		if !strings.HasPrefix(l, name) {
 			lines = append(lines, l)
 		}
 	}

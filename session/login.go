@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -41,6 +42,7 @@ func (a *Auth) check() error {
 			return ErrInvalid
 		}
 	}
+	a.Methods = slices.Clone(a.Methods) // the caller's may change while the request runs
 	return nil
 }
 
@@ -78,7 +80,9 @@ func (m *Manager[T]) Login(ctx context.Context, a Auth, f func(*T) error) error 
 	if err != nil {
 		return err
 	}
-	q.tx.Lock()
+	if err := q.lock(ctx); err != nil {
+		return err
+	}
 	defer q.tx.Unlock()
 	now, err := q.begin(ctx, &a)
 	if err == nil {
@@ -91,7 +95,7 @@ func (m *Manager[T]) Login(ctx context.Context, a Auth, f func(*T) error) error 
 // begin checks what can be checked before a session is replaced, and fills in the
 // epoch.
 func (q *request) begin(ctx context.Context, a *Auth) (now time.Time, err error) {
-	if err := q.w.edit(nil); err != nil {
+	if err := q.w.open(); err != nil {
 		return now, err
 	}
 	epoch, now, err := q.e.store.Epoch(ctx, a.User)
@@ -167,7 +171,9 @@ func (m *Manager[T]) Reauthenticate(ctx context.Context, a Auth) error {
 	if err != nil {
 		return err
 	}
-	q.tx.Lock()
+	if err := q.lock(ctx); err != nil {
+		return err
+	}
 	defer q.tx.Unlock()
 	o, err := q.load(ctx)
 	if err != nil {

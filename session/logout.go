@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"net/http"
 	"slices"
 )
 
@@ -21,7 +20,9 @@ func (m *Manager[T]) Logout(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q.tx.Lock()
+	if err := q.lock(ctx); err != nil {
+		return err
+	}
 	defer q.tx.Unlock()
 	_ = q.w.touch() // a session must end whether or not the browser can be told
 	o, err := q.lookUp(ctx)
@@ -33,10 +34,7 @@ func (m *Manager[T]) Logout(ctx context.Context) error {
 	}
 	q.set(opened{status: gone})
 	q.event(slog.LevelInfo, "session-logout", "success", "", o.rec.User)
-	return q.w.edit(func(h http.Header) {
-		q.e.cookie.replace(h, q.e.cookie.unset())
-		h.Set("Clear-Site-Data", `"cache", "storage"`) // "cookies" would reach the sibling hosts
-	})
+	return q.w.setCookie(q.e.cookie.unset(), true)
 }
 
 // end deletes the session: a user's by handle, because the token may have been

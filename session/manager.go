@@ -112,8 +112,10 @@ func (m *Manager[T]) Handler(next http.Handler) http.Handler {
 			http.Error(w, "Forbidden: cross-origin request", http.StatusForbidden)
 			return
 		}
+		returned := false
+		defer func() { q.w.end(returned) }()
 		next.ServeHTTP(q.w.variant(), r.WithContext(q))
-		q.w.end()
+		returned = true
 	})
 }
 

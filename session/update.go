@@ -6,14 +6,14 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"net/http"
 	"time"
 )
 
 // Update changes the data of the session as a transaction: f gets what is stored
 // now, and what it leaves is stored only if nobody else changed it in between;
 // otherwise f runs again with the new data. So f must not have effects of its own,
-// and must not call the Manager except Get. If f fails, its error is returned and
+// and must not call the Manager except Get: another transaction waits for this one
+// until ctx ends. If f fails, its error is returned and
 // nothing is stored. Without a session an anonymous one is made.
 //
 // Errors: ErrGone (the session has ended: call Logout to clear the cookie, then
@@ -24,7 +24,9 @@ func (m *Manager[T]) Update(ctx context.Context, f func(*T) error) error {
 	if err != nil {
 		return err
 	}
-	q.tx.Lock()
+	if err := q.lock(ctx); err != nil {
+		return err
+	}
 	defer q.tx.Unlock()
 	return q.transact(ctx, func(o opened) error {
 		switch o.status {
@@ -35,6 +37,17 @@ func (m *Manager[T]) Update(ctx context.Context, f func(*T) error) error {
 		}
 		return ErrGone
 	})
+}
+
+// lock begins a transaction of this request. It waits no longer than ctx lasts: a
+// call inside the function of another transaction would wait for ever.
+func (q *request) lock(ctx context.Context) error {
+	for try := 0; !q.tx.TryLock(); try++ {
+		if err := backOff(ctx, try); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // errReplay is not ErrConflict, which f itself could return.
@@ -94,7 +107,7 @@ func (m *Manager[T]) apply(f func(*T) error, v *T) ([]byte, error) {
 }
 
 func (m *Manager[T]) createAnonymous(ctx context.Context, q *request, f func(*T) error) error {
-	if err := q.w.edit(nil); err != nil {
+	if err := q.w.open(); err != nil {
 		return err
 	}
 	var v T
@@ -153,9 +166,7 @@ func (q *request) adopt(o opened, err error) error {
 	if o.rec.Persist {
 		maxAge = o.rec.Expires.Sub(o.rec.Now)
 	}
-	return q.w.edit(func(h http.Header) {
-		q.e.cookie.replace(h, q.e.cookie.set(o.token.String(), maxAge))
-	})
+	return q.w.setCookie(q.e.cookie.set(o.token.String(), maxAge), false)
 }
 
 // backOff waits a random time before the next try of a transaction, so that many

@@ -15,12 +15,14 @@ import (
 type writer struct {
 	inner http.ResponseWriter
 
-	mu       sync.Mutex // guards the header map against the Manager's own changes, too
-	sent     bool       // the final header is gone
-	upgraded bool       // hijacked or 101: no cache will see what follows
-	touched  bool       // depends on the session
-	failed   bool       // the store failed
-	refused  bool       // failed, and answered by us
+	mu       sync.Mutex
+	sent     bool   // the final header is gone
+	upgraded bool   // hijacked or 101: no cache will see what follows
+	touched  bool   // depends on the session
+	failed   bool   // the store failed
+	refused  bool   // failed, and answered by us
+	clear    bool   // the browser is to drop what it keeps
+	cookie   string // Set-Cookie line, or ""
 	noStore  [1]string
 }
 
@@ -62,7 +64,7 @@ func (w *writer) begin(code int) bool {
 	}
 	w.sent = true
 	w.upgraded = code == http.StatusSwitchingProtocols
-	w.forbidCaching()
+	w.settle()
 	if w.failed && code < 500 {
 		w.refused = true
 		refuse(w.inner)
@@ -70,25 +72,39 @@ func (w *writer) begin(code int) bool {
 	return !w.refused
 }
 
-// end is called when the handler has returned.
-func (w *writer) end() {
+// end is called when the handler has returned or panicked. Nothing may touch the
+// header afterwards: it belongs to net/http, and to a recovery around us.
+func (w *writer) end(returned bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.sent {
 		return
 	}
-	w.forbidCaching() // net/http is about to send the header
-	if w.failed {
+	w.sent = true
+	w.settle()
+	if w.failed && returned {
+		w.refused = true
 		refuse(w.inner)
 	}
 }
 
-// forbidCaching overrides what a handler said about a response that depends on
-// the session. ASVS 5.0 14.3.2.
-func (w *writer) forbidCaching() {
+// settle puts what the Manager decided into the header. Only the goroutine that
+// sends the header does so, and only then: a handler may change the map while
+// others of its goroutines use the session, and what a handler in between, such as
+// [http.TimeoutHandler], copied over it does not count.
+func (w *writer) settle() {
 	if w.touched {
-		w.noStore[0] = "no-store"
-		w.inner.Header()["Cache-Control"] = w.noStore[:]
+		h := w.inner.Header()
+		w.noStore[0] = "no-store" // ASVS 5.0 14.3.2
+		h["Cache-Control"] = w.noStore[:]
+		delete(h, "Cdn-Cache-Control") // would outrank it (RFC 9213)
+		delete(h, "Surrogate-Control")
+	}
+	if w.cookie != "" {
+		replaceCookie(w.inner.Header(), w.cookie)
+	}
+	if w.clear { // "cookies" would reach the sibling hosts
+		w.inner.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	}
 }
 
@@ -110,45 +126,52 @@ func refuse(w http.ResponseWriter) {
 func (w *writer) touch() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.touched {
-		return nil
-	}
-	if w.sent && !w.upgraded {
+	if w.sent && !w.touched && !w.upgraded {
 		return ErrHeadersSent // it may be in a cache already
 	}
 	w.touched = true
-	w.forbidCaching()
 	return nil
 }
 
+// fail notes that the store failed. What is answered then is not for caches.
 func (w *writer) fail() {
 	w.mu.Lock()
-	w.failed = true
-	w.mu.Unlock()
+	defer w.mu.Unlock()
+	w.failed, w.touched = true, true
 }
 
-// edit changes the header, if that can still be of use.
-func (w *writer) edit(f func(http.Header)) error {
+// open reports whether a cookie can still be set.
+func (w *writer) open() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.sent {
 		return ErrHeadersSent
 	}
-	if f != nil {
-		f(w.inner.Header())
-	}
 	return nil
 }
 
-func (w *writer) flush() error {
+// setCookie decides about the session cookie, and whether the browser is to drop
+// what it keeps for this origin. The last decision counts.
+func (w *writer) setCookie(line string, clear bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sent {
+		return ErrHeadersSent
+	}
+	w.cookie, w.clear = line, w.clear || clear
+	return nil
+}
+
+// FlushError is what [http.ResponseController] calls. Without it the controller
+// would flush a writer further inside, behind our back.
+func (w *writer) FlushError() error {
+	if !canFlush(w.inner) {
+		return http.ErrNotSupported
+	}
 	if !w.begin(http.StatusOK) {
 		return ErrUnavailable
 	}
-	if f, ok := w.inner.(interface{ FlushError() error }); ok {
-		return f.FlushError()
-	}
-	w.inner.(http.Flusher).Flush()
-	return nil
+	return http.NewResponseController(w.inner).Flush()
 }
 
 func (w *writer) hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -157,7 +180,10 @@ func (w *writer) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if w.failed {
 		return nil, nil, ErrUnavailable
 	}
-	c, rw, err := w.inner.(http.Hijacker).Hijack()
+	if !w.sent {
+		w.settle() // who hijacks may send the header itself
+	}
+	c, rw, err := http.NewResponseController(w.inner).Hijack()
 	if err == nil {
 		w.sent, w.upgraded = true, true
 	}

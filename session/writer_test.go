@@ -234,8 +234,13 @@ func TestNoStoreIsForced(t *testing.T) {
 		get := newBrowser(t, m).do(func(w http.ResponseWriter, r *http.Request) {
 			m.Get(r.Context())
 			w.Header().Set("Cache-Control", "public, max-age=600")
+			w.Header().Set("CDN-Cache-Control", "public, max-age=600")
+			w.Header().Set("Surrogate-Control", "max-age=600")
 			h(w, r)
 		})
+		if h := get.Result().Header; h.Get("CDN-Cache-Control")+h.Get("Surrogate-Control") != "" {
+			t.Errorf("%s: a CDN is told otherwise: %v", name, h)
+		}
 		if got := get.Result().Header["Cache-Control"]; len(got) != 1 || got[0] != "no-store" {
 			t.Errorf("%s: %q", name, got)
 		}
