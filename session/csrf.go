@@ -5,21 +5,27 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"path"
+	"slices"
 	"strings"
 )
 
 // csrf refuses requests that another site made the browser send. It is
-// [http.CrossOriginProtection] plus two rules for what that lets through: a
-// WebSocket handshake, which is a GET, and an unsafe request that carries neither
-// Sec-Fetch-Site nor Origin although it could come from a browser.
+// [http.CrossOriginProtection] plus rules for what that lets through: a WebSocket
+// handshake, which is a GET; an unsafe request that carries neither Sec-Fetch-Site
+// nor Origin although it could come from a browser; and, from a browser without
+// Sec-Fetch-Site, the page that somebody on the network served as this host over
+// plain http.
 type csrf struct {
-	std    *http.CrossOriginProtection
-	bypass *http.ServeMux
-	cookie string
+	std     *http.CrossOriginProtection
+	bypass  *http.ServeMux
+	cookie  string
+	plain   bool // plain http is expected
+	trusted []string
 }
 
 func newCSRF(o *options) (c *csrf, err error) {
-	c = &csrf{std: http.NewCrossOriginProtection(), bypass: http.NewServeMux(), cookie: o.cookieName}
+	c = &csrf{std: http.NewCrossOriginProtection(), bypass: http.NewServeMux(), cookie: o.cookieName, plain: o.development, trusted: o.origins}
 	for _, origin := range o.origins {
 		if err := c.std.AddTrustedOrigin(origin); err != nil {
 			return nil, fmt.Errorf("session: trusted origin: %w", err)
@@ -54,22 +60,37 @@ func (c *csrf) check(r *http.Request) string {
 		unsafe.Method = http.MethodPatch
 	}
 	reason := c.refusal(unsafe)
-	if reason != "" {
-		if h, _ := c.bypass.Handler(r); h == (bypassed{}) {
-			return ""
-		}
+	if reason != "" && c.bypasses(r) {
+		return ""
 	}
 	return reason
 }
 
+// bypasses matches as ServeMux does, by escaped path, but not where the path that
+// another router sees lies elsewhere: /hooks/..%2Fpay is not below /hooks/.
+func (c *csrf) bypasses(r *http.Request) bool {
+	clean := path.Clean(r.URL.Path)
+	if clean != r.URL.Path && clean+"/" != r.URL.Path {
+		return false
+	}
+	h, _ := c.bypass.Handler(r)
+	return h == bypassed{}
+}
+
 func (c *csrf) refusal(r *http.Request) string {
-	if c.std.Check(r) != nil {
+	if c.std.Check(r) != nil || c.fromPlainHTTP(r) {
 		return "cross-origin"
 	}
 	if !saysOrigin(r) && (c.carriesCookie(r) || formCanSend(r)) {
 		return "unknown-origin"
 	}
 	return ""
+}
+
+func (c *csrf) fromPlainHTTP(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	return strings.HasPrefix(origin, "http://") && r.Header.Get("Sec-Fetch-Site") == "" &&
+		!c.plain && !slices.Contains(c.trusted, origin)
 }
 
 func saysOrigin(r *http.Request) bool {

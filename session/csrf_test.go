@@ -12,6 +12,7 @@ func TestCrossOriginRequests(t *testing.T) {
 	m := newManager(t, session.NewMemoryStore(0),
 		session.TrustedOrigins("https://app.example.net"),
 		session.InsecureCSRFBypass("POST /callback"),
+		session.InsecureCSRFBypass("POST /hooks/"),
 		session.InsecureCSRFBypass("GET /socket/open"))
 	b := newBrowser(t, m)
 	b.login("ann")
@@ -45,6 +46,12 @@ func TestCrossOriginRequests(t *testing.T) {
 		{"bypass holds for its method only", "PUT", "/callback", h{"Sec-Fetch-Site": "cross-site"}, true, false},
 		{"bypass holds for its path only", "POST", "/callback/", h{"Sec-Fetch-Site": "cross-site"}, true, false},
 		{"bypass does not follow path cleaning", "POST", "/x/../callback", h{"Sec-Fetch-Site": "cross-site"}, true, false},
+		{"bypass of a folder", "POST", "/hooks/a%2Fb/", h{"Sec-Fetch-Site": "cross-site"}, true, true},
+		{"bypass does not leave the folder, slash", "POST", "/hooks/..%2Fpay", h{"Sec-Fetch-Site": "cross-site"}, true, false},
+		{"bypass does not leave the folder, dots", "POST", "/hooks/%2E%2E/pay", h{"Sec-Fetch-Site": "cross-site"}, true, false},
+		{"old browser, own host over plain http", "POST", "/", h{"Origin": "http://example.com"}, true, false},
+		{"lower-case method", "get", "/", h{"Sec-Fetch-Site": "cross-site"}, true, false},
+		{"websocket, own host over plain http", "GET", "/socket", h{"Upgrade": "websocket", "Origin": "http://example.com"}, true, false},
 		{"websocket, own origin", "GET", "/socket", h{"Upgrade": "websocket", "Origin": "https://example.com"}, true, true},
 		{"websocket, foreign origin", "GET", "/socket", h{"Upgrade": "websocket", "Origin": "https://evil.example"}, true, false},
 		{"websocket, foreign origin, other spelling", "GET", "/socket", h{"Upgrade": "h2c, WebSocket", "Origin": "https://evil.example"}, true, false},
