@@ -142,8 +142,8 @@ func InsecureCSRFBypass(pattern string) Option {
 }
 
 // Redirect makes [Manager.Require] answer a GET or HEAD navigation with 303 See
-// Other to the path that f returns, unless it is "". A path that f takes from the
-// request is an open redirect.
+// Other to the path that f returns, which begins with one slash. For "", and for
+// everything that could lead to another host, the answer is 401.
 func Redirect(f func(*http.Request, Challenge) string) Option {
 	return func(o *options) error {
 		o.redirect = f

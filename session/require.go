@@ -3,7 +3,9 @@ package session
 import (
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -76,7 +78,18 @@ func (q *request) redirection(r *http.Request, c Challenge) string {
 	if q.e.opts.redirect == nil || r.Method != http.MethodGet && r.Method != http.MethodHead || mode != "" && mode != "navigate" {
 		return ""
 	}
-	return q.e.opts.redirect(r, c)
+	if to := q.e.opts.redirect(r, c); isLocalPath(to) {
+		return to
+	}
+	return ""
+}
+
+// isLocalPath reports whether a browser that follows to stays on this host. It
+// takes a backslash for a slash, and drops tabs and line ends, which Parse refuses.
+func isLocalPath(to string) bool {
+	u, err := url.Parse(to)
+	return err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(to, "/") &&
+		!strings.HasPrefix(to, "//") && !strings.Contains(to, `\`)
 }
 
 // header is the WWW-Authenticate value. RFC 9470 defines its parameters for the

@@ -83,6 +83,19 @@ func TestRequireRedirectsNavigation(t *testing.T) {
 	}
 }
 
+func TestRedirectStaysOnThisHost(t *testing.T) {
+	for to, want := range map[string]int{
+		"/login?next=//a/": 303, "//evil.example": 401, `/\evil.example`: 401, "/\t/evil.example": 401, `/a\..\\b`: 401,
+		"https://evil.example/": 401, "javascript:alert(1)": 401, "login": 401, "///evil.example": 401, "": 401,
+	} {
+		m := newManager(t, session.NewMemoryStore(0), session.Redirect(func(*http.Request, session.Challenge) string { return to }))
+		w := newBrowser(t, m).send(httptest.NewRequest("GET", "https://example.com/a/b", nil), m.Require(session.Policy{})(nil))
+		if w.Code != want || want == 303 && w.Header().Get("Location") != to {
+			t.Errorf("%q: %d %q", to, w.Code, w.Header().Get("Location"))
+		}
+	}
+}
+
 func TestRequireWithoutHandlerFailsClosed(t *testing.T) {
 	m := newManager(t, session.NewMemoryStore(0))
 	w := httptest.NewRecorder()
