@@ -45,7 +45,7 @@ func (c *codec[T]) decode(plain []byte, schema uint32, v *T) error {
 			return errDecode
 		}
 		var err error
-		if plain, err = c.migrate(schema, plain); err != nil {
+		if plain, err = c.migrate(schema, bytes.Clone(plain)); err != nil { // it may work in place
 			return errDecode
 		}
 	}

@@ -32,9 +32,9 @@
 // cookies of the name are both refused.
 //
 // Requests forged by another site are refused by [http.CrossOriginProtection] and
-// two more rules: a WebSocket handshake counts as unsafe, and so does a request
-// with neither Sec-Fetch-Site nor Origin that carries our cookie or that a form
-// could send. A client that is no browser sends JSON without the cookie, or an
+// three more rules: a WebSocket handshake counts as unsafe; an unsafe request with
+// neither Sec-Fetch-Site nor Origin is refused if it carries our cookie or a form
+// could send it; and so is one of an older browser from a page of plain http. A client that is no browser sends JSON without the cookie, or an
 // Origin header.
 //
 // Every response that touched the session has Cache-Control: no-store, whatever the
@@ -62,7 +62,7 @@
 //	session-revoked           success: one, all
 //	session-refused           failure: duplicate-cookie, malformed-token, altered-record, undecodable-data
 //	session-touch             failure: store
-//	session-store             failure: store
+//	session-store             failure: store, cancelled
 //	request-refused           failure: cross-origin, unknown-origin, development-host,
 //	                          not-logged-in, insufficient-authentication, no-handler
 //

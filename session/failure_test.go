@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -172,5 +173,46 @@ func TestUndecodableDataIsAnonymous(t *testing.T) {
 	})
 	if infos, _ := m.Devices(t.Context(), "ann"); !b.get().LoggedIn() || len(infos) != 1 {
 		t.Errorf("after login: %d sessions", len(infos))
+	}
+}
+
+// A migration that works in place must not change what the request has read.
+func TestMigrationInPlace(t *testing.T) {
+	st := session.NewMemoryStore(0)
+	b := newBrowser(t, newManager(t, st))
+	b.add(7)
+	b.m = newManager(t, st, session.Schema(1, func(_ uint32, old []byte) ([]byte, error) {
+		for i, c := range old {
+			if '0' <= c && c <= '8' {
+				old[i] = c + 1
+			}
+		}
+		return old, nil
+	}))
+	b.must(func(ctx context.Context) error {
+		for range 3 {
+			if s, err := b.m.Get(ctx); err != nil || s.Data.N != 8 {
+				t.Errorf("got %d, %v", s.Data.N, err)
+			}
+		}
+		return nil
+	})
+}
+
+// A client that goes away is no failure of the store.
+func TestCancelledRequest(t *testing.T) {
+	var log bytes.Buffer
+	m := newManager(t, session.NewMemoryStore(0), session.Logger(slog.New(slog.NewJSONHandler(&log, nil))))
+	b := newBrowser(t, m)
+	b.login("ann")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := b.send(httptest.NewRequest("GET", "https://example.com/", nil).WithContext(ctx), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := m.Get(r.Context()); !errors.Is(err, context.Canceled) || !errors.Is(err, session.ErrUnavailable) {
+			t.Errorf("got %v", err)
+		}
+	}))
+	if w.Code != 503 || !strings.Contains(log.String(), "cancelled") || strings.Contains(log.String(), "ERROR") {
+		t.Errorf("%d, log: %s", w.Code, &log)
 	}
 }

@@ -170,7 +170,11 @@ func (q *request) set(o opened) {
 // itself, and returns the error for the handler.
 func (q *request) fail(err error) error {
 	q.w.fail()
-	q.event(slog.LevelError, "session-store", "failure", "store", "")
+	if q.Err() != nil { // the client went away: nobody is to be woken up for that
+		q.event(slog.LevelInfo, "session-store", "failure", "cancelled", "")
+	} else {
+		q.event(slog.LevelError, "session-store", "failure", "store", "")
+	}
 	return &storeError{err}
 }
 
