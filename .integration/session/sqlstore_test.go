@@ -107,40 +107,51 @@ func TestSQLite(t *testing.T) {
 // Hosts that start together all migrate.
 func TestMigrateAtOnce(t *testing.T) {
 	for _, d := range []struct {
-		driver, dsn string
-		dialect     sqlstore.Dialect
+		dialect          sqlstore.Dialect
+		driver, variable string // "" is a file
 	}{
-		{"pgx", os.Getenv("PAVISE_POSTGRES"), sqlstore.Postgres},
-		{"mysql", os.Getenv("PAVISE_MARIADB"), sqlstore.MySQL},
-		{"sqlite", "file:" + filepath.Join(t.TempDir(), "sessions.db") + "?_pragma=journal_mode(WAL)", sqlstore.SQLite},
+		{sqlstore.Postgres, "pgx", "PAVISE_POSTGRES"},
+		{sqlstore.MySQL, "mysql", "PAVISE_MARIADB"},
+		{sqlstore.SQLite, "sqlite", ""},
 	} {
 		t.Run(d.dialect.String(), func(t *testing.T) {
-			if d.dsn == "" {
-				t.Skip("no server")
+			dsn := "file:" + filepath.Join(t.TempDir(), "sessions.db") + "?_pragma=journal_mode(WAL)"
+			if d.variable != "" {
+				dsn = server(t, d.variable)
 			}
-			db := connect(t, d.driver, d.dsn)
-			if d.dialect != sqlstore.SQLite {
-				for _, table := range []string{"pavise_sessions", "pavise_session_epochs"} {
-					if _, err := db.Exec("DROP TABLE IF EXISTS " + table); err != nil {
-						t.Fatal(err)
-					}
-				}
+			db := connect(t, d.driver, dsn)
+			for range 10 { // the hosts do not collide each time
+				dropTables(t, db)
+				migrateAtOnce(t, db, d.dialect)
 			}
-			var hosts sync.WaitGroup
-			for range 8 {
-				hosts.Go(func() {
-					s, err := sqlstore.New(db, d.dialect)
-					if err == nil {
-						err = s.Migrate(t.Context())
-					}
-					if err != nil {
-						t.Error(err)
-					}
-				})
-			}
-			hosts.Wait()
 		})
 	}
+}
+
+func dropTables(t *testing.T, db *sql.DB) {
+	t.Helper()
+	for _, table := range []string{"pavise_sessions", "pavise_session_epochs"} {
+		if _, err := db.Exec("DROP TABLE IF EXISTS " + table); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func migrateAtOnce(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+	t.Helper()
+	var hosts sync.WaitGroup
+	for range 8 {
+		hosts.Go(func() {
+			s, err := sqlstore.New(db, d)
+			if err == nil {
+				err = s.Migrate(t.Context())
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	hosts.Wait()
 }
 
 // A plan that has to look at every row would make each page slower as users come.

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -33,13 +34,18 @@ func (s *Store) Migrate(ctx context.Context) error {
 			_, err := s.db.ExecContext(ctx, strings.TrimSuffix(statement, ";"))
 			return err
 		})
-		// Postgres can answer two parallel CREATE IF NOT EXISTS with a duplicate in
-		// its own catalogue: then the other one has made it.
-		if err != nil && classify(s.dialect, err) != duplicate {
+		if err != nil && !madeByAnother(s.dialect, err) {
 			return fmt.Errorf("sqlstore: migrate: %w", err)
 		}
 	}
 	return nil
+}
+
+// madeByAnother tells that a parallel CREATE IF NOT EXISTS was faster. Postgres
+// may answer that with a duplicate key in its catalogue, a duplicate table, or a
+// duplicate object: the row type of the table.
+func madeByAnother(d Dialect, err error) bool {
+	return d == Postgres && slices.Contains([]string{"23505", "42P07", "42710"}, sqlState(err))
 }
 
 // Neither seen_at nor idle_until is indexed: every request may change them, and
