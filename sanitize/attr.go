@@ -80,6 +80,10 @@ func (a Attr) compile() (*attrRule, error) {
 		}
 		return &attrRule{kind: kindClasses, values: names}, nil
 	case kind == "regexp":
+		// The pattern by itself first: "a)|(b" would compile within the anchors and escape them.
+		if _, err := regexp.Compile(arg); err != nil {
+			return nil, errors.New("sanitize: regexp does not compile")
+		}
 		re, err := regexp.Compile(`\A(?:` + arg + `)\z`)
 		if err != nil {
 			return nil, errors.New("sanitize: regexp does not compile")
@@ -110,9 +114,9 @@ func (a *attrRule) value(v string) (string, bool) {
 	case kindText:
 		return v, true
 	case kindEnum:
-		v = strings.Trim(v, asciiSpace)
+		v = lowerASCII(strings.Trim(v, asciiSpace))
 		for _, allowed := range a.values {
-			if strings.EqualFold(v, allowed) {
+			if v == lowerASCII(allowed) {
 				return allowed, true
 			}
 		}

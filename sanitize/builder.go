@@ -127,7 +127,7 @@ func (b *builder) attrs(el *elementRule, t token) {
 			b.report.add(Removal{t.start, t.name, "", TooMany})
 			break
 		}
-		name = strings.ToLower(name)
+		name = lowerASCII(name)
 		value, why, leaves := b.rules.value(el, name, decodeValue(raw))
 		if why == "" && b.repeated(name) {
 			why = Repeated

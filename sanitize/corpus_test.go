@@ -106,6 +106,7 @@ var benign = map[string]string{
 	`<figure><img src=x.jpg alt=""><figcaption>c</figcaption></figure>`:           `<figure><img src="x.jpg" alt=""><figcaption>c</figcaption></figure>`,
 	`<ruby>漢<rp>(<rt>kan<rp>)</ruby> <time datetime="2026-01-01">new year</time>`: `<ruby>漢<rp>(</rp><rt>kan</rt><rp>)</rp></ruby> <time datetime="2026-01-01">new year</time>`,
 	`<details open><summary>s</summary>d</details><p lang=de-AT dir=ltr>x</p>`:    `<details open=""><summary>s</summary>d</details><p lang="de-AT" dir="ltr">x</p>`,
+	"<bloc\u212aquote>kelvin<td val\u0130gn=top>":                                 "&lt;bloc\u212aquote&gt;kelvin",
 	`<P>One<P>Two<HR>Three`:                                                       `<p>One</p><p>Two</p><hr>Three`,
 	`日本語 <b>太字</b> 🙂`:                                                             `日本語 <b>太字</b> 🙂`,
 }

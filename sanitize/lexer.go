@@ -138,7 +138,7 @@ func (l *lexer) tag(start, nameStart int, kind tokenKind) (token, bool) {
 	for nameEnd < len(l.in) && nameEnd-nameStart <= 32 && !endsName(l.in[nameEnd]) {
 		nameEnd++
 	}
-	name := strings.ToLower(l.in[nameStart:nameEnd])
+	name := lowerASCII(l.in[nameStart:nameEnd])
 	if !knownName(name, l.foreign) {
 		return token{}, false
 	}
@@ -226,6 +226,21 @@ func knownName(name string, inForeign bool) bool {
 	}
 	prefix, local, ok := strings.Cut(name, ":")
 	return ok && (len(prefix) == 1 || prefix == "st1" || prefix == "xml" || prefix == "svg" || prefix == "math") && isAttrName(local)
+}
+
+// lowerASCII folds case as HTML and URLs do. strings.ToLower would also make an ASCII k of the Kelvin sign.
+func lowerASCII(s string) string {
+	for i := range len(s) {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			return strings.Map(func(r rune) rune {
+				if 'A' <= r && r <= 'Z' {
+					r += 'a' - 'A'
+				}
+				return r
+			}, s)
+		}
+	}
+	return s
 }
 
 func isLetter(c byte) bool { c |= 0x20; return 'a' <= c && c <= 'z' }

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Policy says which markup survives. It is plain data: print it, diff it, keep it as JSON, derive one from another with
@@ -183,7 +184,8 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// uniqueMembers reads one JSON value. encoding/json folds case, so members that differ in case only are repeated too.
+// uniqueMembers reads one JSON value. encoding/json folds case, so members that differ in case only are repeated too; beyond
+// ASCII, where it folds further, no member has a letter.
 func uniqueMembers(dec *json.Decoder) error {
 	tok, err := dec.Token()
 	if err != nil {
@@ -201,8 +203,8 @@ func uniqueMembers(dec *json.Decoder) error {
 				return fmt.Errorf("sanitize: policy: %w", err)
 			}
 			key := strings.ToLower(tok.(string))
-			if seen[key] {
-				return errors.New("sanitize: policy: a JSON member is repeated")
+			if seen[key] || strings.ContainsFunc(key, func(r rune) bool { return r >= utf8.RuneSelf }) {
+				return errors.New("sanitize: policy: a JSON member is repeated or unknown")
 			}
 			seen[key] = true
 		}

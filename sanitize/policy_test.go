@@ -40,6 +40,7 @@ func TestCompileRefuses(t *testing.T) {
 		"loads into a frame of the page":   with("a", sanitize.Attrs{"target": text}),
 		"ids are of kind text":             with("p", sanitize.Attrs{"id": sanitize.AttrEnum("a")}),
 		"regexp does not compile":          with("p", sanitize.Attrs{"title": sanitize.AttrRegexp("(")}),
+		`"title" on <q>`:                   with("q", sanitize.Attrs{"title": sanitize.AttrRegexp("x)|(?:.*")}),
 		"int takes":                        with("hr", sanitize.Attrs{"width": sanitize.AttrInt(0)}),
 		"a value of enum":                  with("p", sanitize.Attrs{"align": sanitize.AttrEnum("a b")}),
 		"classes takes":                    with("p", sanitize.Attrs{"class": sanitize.AttrClasses()}),
@@ -80,7 +81,7 @@ func TestPolicyJSON(t *testing.T) {
 	}
 	for _, bad := range []string{
 		`{"element":{}}`, `{"url":{"scheme":["https"]}}`, `{"drop":[],"drop":["p"]}`, `{"elements":{"p":{},"p":{"id":"text"}}}`,
-		`{"drop":[],"Drop":[]}`, `{"elements":{"p":{"id":1}}}`, `[]`, `{"limits":{"depth":1.5}}`, `{`,
+		`{"drop":[],"Drop":[]}`, "{\"elements\":{},\"element\u017f\":{\"img\":{}}}", `{"elements":{"p":{"id":1}}}`, `[]`, `{"limits":{"depth":1.5}}`, `{`,
 	} {
 		if err := json.Unmarshal([]byte(bad), &q); err == nil {
 			t.Errorf("%s is accepted", bad)
@@ -148,9 +149,9 @@ func TestAttrKinds(t *testing.T) {
 	p := sanitize.Policy{
 		Elements: map[string]sanitize.Attrs{"a": {"href": sanitize.AttrURL, "target": sanitize.AttrEnum("_blank")}, "i": {
 			"class": sanitize.AttrClasses("note", "x"), "align": sanitize.AttrEnum("left", "right"), "width": sanitize.AttrInt(99),
-			"title": sanitize.AttrRegexp("[a-z]+"), "aria-labelledby": sanitize.AttrText, "data-k": sanitize.AttrURL, "lang": sanitize.AttrEnum(""),
+			"title": sanitize.AttrRegexp("[a-z]+"), "id": sanitize.AttrRegexp("[a-k]+"), "aria-labelledby": sanitize.AttrText, "data-k": sanitize.AttrURL, "lang": sanitize.AttrEnum(""),
 		}},
-		URL:   sanitize.URLRules{Schemes: []string{"https"}, Hosts: []string{"a.example", "*.b.example"}},
+		URL:   sanitize.URLRules{Schemes: []string{"https"}, Hosts: []string{"a.example", "k.example", "*.b.example"}},
 		Links: sanitize.LinkRules{Rel: []string{"nofollow"}, Target: "_blank", Own: []string{"a.example"}},
 		Drop:  []string{"object"},
 	}
@@ -161,6 +162,9 @@ func TestAttrKinds(t *testing.T) {
 		`<i width=007><i width=100><i width=-1>`:                                `<i width="7"><i><i></i></i></i>`,
 		`<i title=abc><i title="abc x">`:                                        `<i title="abc"><i></i></i>`,
 		`<i aria-labelledby="a user-content-b">`:                                `<i aria-labelledby="user-content-a user-content-b"></i>`,
+		`<i id=abc><i id=user-content-abc><i id=xyz>`:                           `<i id="user-content-abc"><i id="user-content-abc"><i></i></i></i>`,
+		"<a href=\"https://x.\u212a.b.example\">":                               "<a href=\"https://x.\u212a.b.example\" rel=\"nofollow noopener\" target=\"_blank\"></a>",
+		"<a href=\"https://\u212a.example\">":                                   `<a></a>`,
 		`<i data-k="javascript:x" lang>`:                                        `<i lang=""></i>`,
 		`<a href="https://A.example/">`:                                         `<a href="https://A.example/"></a>`,
 		`<a href="https://x.b.example/">`:                                       `<a href="https://x.b.example/" rel="nofollow noopener" target="_blank"></a>`,

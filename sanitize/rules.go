@@ -33,6 +33,9 @@ func (r *rules) value(el *elementRule, name, v string) (string, Reason, bool) {
 		v, ok := r.policy.URL.srcSet(v)
 		return v, refused(ok, UnsafeURL), false
 	}
+	if idAttrs[name] {
+		v = strings.TrimPrefix(v, r.policy.IDPrefix) // a pattern is about the id as its author wrote it
+	}
 	v, ok := a.value(v)
 	if !ok {
 		return "", UnsafeValue, false

@@ -50,7 +50,7 @@ func cutScheme(s string) (scheme, rest string, ok bool) {
 			return "", "", false
 		}
 	}
-	return strings.ToLower(s[:end]), s[end+1:], true
+	return lowerASCII(s[:end]), s[end+1:], true
 }
 
 // hierarchical reads what follows a scheme that has a host, or the whole of a relative URL.
@@ -78,7 +78,7 @@ func hierarchical(scheme, s string) (siteURL, bool) {
 		return siteURL{}, false
 	}
 	text := prefix + "//" + authority + strings.ReplaceAll(path+suffix, " ", "%20")
-	return siteURL{text: text, scheme: scheme, host: strings.ToLower(host)}, true
+	return siteURL{text: text, scheme: scheme, host: lowerASCII(host)}, true
 }
 
 // allows reports whether u is within the rules.
@@ -110,7 +110,7 @@ var dataImageTypes = set("png jpeg gif webp avif")
 func (r *URLRules) dataImage(raw string) (string, bool) {
 	raw = newlineless.Replace(strings.Trim(raw, asciiSpace))
 	head, body, ok := strings.Cut(raw, ",")
-	head = strings.ToLower(head)
+	head = lowerASCII(head)
 	kind, base64 := strings.CutSuffix(strings.TrimPrefix(head, "data:image/"), ";base64")
 	if !ok || !base64 || !strings.HasPrefix(head, "data:image/") || !slices.Contains(r.DataImages, kind) || body == "" {
 		return "", false
