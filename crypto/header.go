@@ -48,7 +48,7 @@ type header struct {
 
 // encodeHeader returns the header of a data key, wrapped[i] being for to[i].
 func encodeHeader(s suite, to []recipient, wrapped [][]byte, dek []byte) ([]byte, error) {
-	out := []byte{versionEnvelope, byte(s), 0, byte(len(to)), 0, 0}
+	out := append(make([]byte, 0, 256), versionEnvelope, byte(s), 0, byte(len(to)), 0, 0)
 	for i, r := range to {
 		if len(wrapped[i]) == 0 || len(wrapped[i]) > maxWrapped {
 			return nil, &KEKError{r.id, "wrap", errWrappedLen}

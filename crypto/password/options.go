@@ -112,8 +112,10 @@ func InsecureParams(p Params) Option { return func(c *config) { c.params, c.inse
 func WithCeiling(p Params) Option { return func(c *config) { c.ceiling = p } }
 
 // WithMemory sets how many bytes all hashes together may use. Each is charged twice
-// its memory parameter, the peak that was measured. The default is 256 MiB, or a
-// quarter of GOMEMLIMIT or of the cgroup's memory limit if that is less.
+// its memory parameter, the peak that was measured; on 32-bit platforms, where the
+// collector takes random data for pointers to it, it was up to three times as much. The
+// default is 256 MiB, or a quarter of GOMEMLIMIT or of the cgroup's memory limit if that
+// is less.
 func WithMemory(bytes uint64) Option { return func(c *config) { c.memory = bytes } }
 
 // WithQueue sets how many calls may wait for memory, by default 64; they are served
