@@ -103,7 +103,7 @@ func isTextLine(s string) bool  { return isText(s, "") }
 func isTextLines(s string) bool { return isText(s, "\t\n\r") }
 
 // isText accepts UTF-8 in NFC without control characters (other than those listed), line separators, bidirectional
-// controls (Unicode TR 36, CVE-2021-42574) and invisible spaces.
+// controls (Unicode TR 36, CVE-2021-42574) and characters that show nothing, such as tags.
 func isText(s, controls string) bool {
 	ascii := true
 	for i := 0; i < len(s); {
@@ -111,7 +111,7 @@ func isText(s, controls string) bool {
 		if c >= utf8.RuneSelf {
 			ascii = false
 			r, n := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && n == 1 || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || isInvisible(r) {
+			if r == utf8.RuneError && n == 1 || unicode.IsControl(r) || isInvisible(r) {
 				return false
 			}
 			i += n
@@ -125,12 +125,13 @@ func isText(s, controls string) bool {
 	return ascii || norm.NFC.IsNormalString(s)
 }
 
+// isInvisible lets pass the joiners that scripts and emoji need, and the signs of Arabic that Unicode counts as format
+// characters although they show.
 func isInvisible(r rune) bool {
-	switch r {
-	case '\u200b', '\u2028', '\u2029', '\u2060', '\ufeff':
-		return true
+	if r == '\u200c' || r == '\u200d' || unicode.Is(unicode.Prepended_Concatenation_Mark, r) {
+		return false
 	}
-	return false
+	return unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 func isFilename(s string) bool {
