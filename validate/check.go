@@ -11,7 +11,7 @@ import (
 type Check[T any] struct {
 	code     string
 	pointers []string
-	sources  []string // of the pointers
+	fields   []*field // of the pointers; nil is the whole body
 	cross    func(*T) bool
 	ctx      func(context.Context, *T) (bool, error)
 }
@@ -38,27 +38,24 @@ func (c *Check[T]) place(s *shape) error {
 		c.pointers = []string{""}
 	}
 	for _, p := range c.pointers {
-		in, ok := source(s, p)
-		if !ok {
+		f := fieldAt(s, p)
+		if f == nil && p != "" {
 			return fmt.Errorf("validate: check %q: no field at %q", c.code, p)
 		}
-		c.sources = append(c.sources, in)
+		c.fields = append(c.fields, f)
 	}
 	return nil
 }
 
-func source(s *shape, pointer string) (in string, ok bool) {
-	if pointer == "" {
-		return inBody, true
-	}
+func fieldAt(s *shape, pointer string) *field {
 	for _, in := range []string{inBody, inPath, inQuery, inHeader} {
 		for _, f := range s.fields {
 			if f.in == in && pointer == "/"+escapeSegment(f.wire()) {
-				return in, true
+				return f
 			}
 		}
 	}
-	return "", false
+	return nil
 }
 
 func (c *Check[T]) run(ctx context.Context, in *T, rep *report) error {
@@ -72,8 +69,8 @@ func (c *Check[T]) run(ctx context.Context, in *T, rep *report) error {
 		}
 		return err
 	}
-	for i, p := range c.pointers {
-		if rep.touches(c.sources[i], p) {
+	for _, f := range c.fields {
+		if v := c.violation(f, rep); rep.touches(v.In, v.Pointer) {
 			return nil
 		}
 	}
@@ -84,9 +81,16 @@ func (c *Check[T]) run(ctx context.Context, in *T, rep *report) error {
 }
 
 func (c *Check[T]) report(rep *report) {
-	for i, p := range c.pointers {
-		rep.add(http.StatusUnprocessableEntity, Violation{In: c.sources[i], Pointer: p, Code: c.code})
+	for _, f := range c.fields {
+		rep.add(http.StatusUnprocessableEntity, c.violation(f, rep))
 	}
+}
+
+func (c *Check[T]) violation(f *field, rep *report) Violation {
+	if f == nil {
+		return Violation{In: inBody, Code: c.code}
+	}
+	return Violation{In: f.in, Pointer: "/" + escapeSegment(f.sentAs(rep.form)), Code: c.code}
 }
 
 // touches reports whether the value at the pointer, or one below it, is known to be wrong.

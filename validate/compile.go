@@ -45,6 +45,9 @@ func (c *compiler) compile(t reflect.Type) (*shape, error) {
 	}
 	s := c.shape(t)
 	c.checkSources(s)
+	for _, below := range c.shapes {
+		below.deep = below.holdsStructs(len(c.shapes))
+	}
 	return s, errors.Join(c.errs...)
 }
 
@@ -68,6 +71,7 @@ func (c *compiler) shape(t reflect.Type) *shape {
 	case kindPointer:
 		if s.elem = c.shape(t.Elem()); s.elem.kind == kindPointer || s.elem.kind == kindOpt {
 			c.fail(t, "", "use one pointer or one Opt, not both")
+			s.kind = kindInvalid // so that nothing looks for the end of a pointer to itself
 		}
 	case kindMap:
 		if kindOf(t.Key()) != kindString {
@@ -129,6 +133,9 @@ func (c *compiler) fields(s *shape, t reflect.Type, index []int, in owner) {
 // field compiles one field, or returns nil when no request fills it.
 func (c *compiler) field(s *shape, t reflect.Type, sf reflect.StructField, in owner) *field {
 	f := &field{owner: in, in: inBody, secret: sf.Tag.Get("secret") == "true"}
+	if secret, ok := sf.Tag.Lookup("secret"); ok && secret != "true" && secret != "false" {
+		c.fail(t, sf.Name, `the secret tag is neither "true" nor "false"`)
+	}
 	if err := f.source(sf.Tag); err != nil {
 		c.fail(t, sf.Name, "%v", err)
 		return nil
@@ -274,7 +281,7 @@ func checkTag(tag reflect.StructTag) error {
 	seen := make(map[string]bool)
 	for rest := strings.TrimLeft(string(tag), " "); rest != ""; rest = strings.TrimLeft(rest, " ") {
 		key, after, ok := strings.Cut(rest, ":")
-		if !ok || key == "" || strings.ContainsAny(key, " \"\t") {
+		if !ok || key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r == '"' || r == 0x7f }) {
 			return reason("the struct tag is not well-formed")
 		}
 		quoted, err := strconv.QuotedPrefix(after)

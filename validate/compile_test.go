@@ -38,6 +38,8 @@ func built(fields ...reflect.StructField) func() string {
 
 type valuer struct{}
 
+type endless *endless
+
 func (valuer) ValidatorValue() any { return 1 }
 
 type lower struct {
@@ -98,6 +100,16 @@ func TestForRefuses(t *testing.T) {
 		"malformed tag":           {built(reflect.StructField{Name: "A", Tag: `json:"a" validate: "max=3"`}), "not well-formed"},
 		"repeated tag":            {built(reflect.StructField{Name: "A", Tag: `json:"a" validate:"max=3" validate:"min=1"`}), "twice"},
 		"tagged but not exported": {built(reflect.StructField{Name: "a", PkgPath: "p", Tag: `json:"a"`}), "not exported"},
+		"tag on two lines":        {built(reflect.StructField{Name: "A", Tag: "json:\"a\"\nvalidate:\"max=3\""}), "not well-formed"},
+		"secret that is not":      {built(reflect.StructField{Name: "A", Tag: `json:"a" secret:"yes"`}), "secret tag"},
+		"embedded Opt": {refusal[struct {
+			A struct {
+				*validate.Opt[string]
+			} `json:"a"`
+		}](strict), "no request can fill"},
+		"pointer to itself": {refusal[struct {
+			A endless `json:"a" validate:"required"`
+		}](strict), "one pointer"},
 		"embedded pointer": {refusal[struct {
 			*embedded
 		}](strict), "plain structs"},
@@ -206,6 +218,16 @@ func TestForRefuses(t *testing.T) {
 			A string               `json:"a" validate:"required_if=B x"`
 			B validate.Opt[string] `json:"b"`
 		}](strict), "use Cross"},
+		"required Opt": {refusal[struct {
+			A validate.Opt[string] `json:"a" validate:"required"`
+		}](strict), "use present"},
+		"required_with of an Opt": {refusal[struct {
+			A validate.Opt[string] `json:"a" validate:"max=3,required_with=B"`
+			B string               `json:"b"`
+		}](strict), "use present"},
+		"rule behind structonly": {refusal[struct {
+			A embedded `json:"a" validate:"structonly,nope"`
+		}](strict), "would not run"},
 		"unique on any": {refusal[struct {
 			A []any `json:"a" validate:"unique"`
 		}](strict), "cannot compare"},
@@ -229,6 +251,9 @@ func TestForRefuses(t *testing.T) {
 		"disk in an alternative": {refusal[struct {
 			A string `json:"a" validate:"uuid|image"`
 		}](strict), "disk"},
+		"names of services": {refusal[struct {
+			A string `json:"a" validate:"tcp_addr"`
+		}](strict), "services"},
 		"disk by time zone": {refusal[struct {
 			A string `json:"a" validate:"timezone"`
 		}](strict), "disk"},

@@ -70,6 +70,7 @@ type report struct {
 	list      []Violation
 	truncated bool
 	partial   bool    // decoding stopped half way for a reason that leaves the rest unknown
+	form      bool    // the body is a form: fields have the names that they have there
 	room      [8]step // for the trail of the scan, then of the walk
 }
 

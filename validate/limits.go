@@ -25,7 +25,8 @@ type Limits struct {
 	// Number is the length of one number in bytes. Default 64.
 	Number int
 	// Memory is what the decoded body may occupy in bytes: the size of the Go elements that arrays, maps and pointers
-	// ask for, doubled for the growth of slices and maps, plus the strings. Default max(1 MiB, 8 × the body's size).
+	// ask for, doubled for the growth of slices and maps, plus the strings and what a map takes at least. Default
+	// max(1 MiB, 8 × the body's size).
 	Memory int64
 }
 

@@ -25,7 +25,7 @@ type problem struct {
 func WriteProblem(w http.ResponseWriter, _ *http.Request, err error) {
 	p := problem{Status: statusOf(err)}
 	p.Title = http.StatusText(p.Status)
-	if e, ok := errors.AsType[*Error](err); ok {
+	if e, ok := errors.AsType[*Error](err); ok && e != nil {
 		p.Errors, p.Truncated = encodeViolations(e)
 	}
 	body, _ := json.Marshal(p) // strings, numbers and what Marshal made: cannot fail
@@ -43,7 +43,7 @@ func WriteProblem(w http.ResponseWriter, _ *http.Request, err error) {
 }
 
 func statusOf(err error) int {
-	if e, ok := errors.AsType[*Error](err); ok && validStatus(e.Status) {
+	if e, ok := errors.AsType[*Error](err); ok && e != nil && validStatus(e.Status) {
 		return e.Status
 	}
 	if e, ok := errors.AsType[interface {

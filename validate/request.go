@@ -117,7 +117,7 @@ func (p *plan) bindForm(body string, r *http.Request, v reflect.Value, rep *repo
 		rep.add(http.StatusBadRequest, withParam(Violation{In: inBody, Code: code}, param))
 		return
 	}
-	r.PostForm = values
+	r.PostForm, rep.form = values, true
 	b := binder{values: values, limits: &p.limits, rep: rep, in: inBody, form: true}
 	b.bind(p.shape.fields, v)
 	b.unknown()

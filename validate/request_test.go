@@ -58,7 +58,7 @@ func TestFormAndJSONAgree(t *testing.T) {
 		}
 	}
 	for body, want := range map[string]string{
-		"full_name=&age=0&score=&nums=1&nums=2&nums=3&nick=x": "present /score, required /name, gte /age, max /nums, min /nick",
+		"full_name=&age=0&score=&nums=1&nums=2&nums=3&nick=x": "present /score, required /full_name, gte /age, max /nums, min /nick",
 		"full_name=a&score=x&age=x&tags=%E2%82&nums=1&nums=x": "encoding ",
 		"full_name=a&score=x&age=x&nums=1&nums=x&born=never":  "type /age, type /score, format /born, type /nums/1",
 		"full_name=a&score=1&extra=x":                         "unknown ",

@@ -48,10 +48,13 @@ var ruleKinds = func() map[string]kindSet {
 	return m
 }()
 
-// refused are rules that would let a client ask about the server's disk, or run methods by name.
+// refused are rules that would let a client ask about the server's disk or its names of services, or run methods by
+// name.
 var refused = map[string]string{
 	"file": "disk", "filepath": "disk", "dir": "disk", "dirpath": "disk", "image": "disk", "mimetype": "disk",
-	"uds_exists": "disk", "timezone": "disk", "validateFn": "method",
+	"uds_exists": "disk", "timezone": "disk", "validateFn": "methods",
+	"tcp_addr": "names of services", "tcp4_addr": "names of services", "tcp6_addr": "names of services",
+	"udp_addr": "names of services", "udp4_addr": "names of services", "udp6_addr": "names of services",
 }
 
 // refForm is how the parameter of a cross-field rule names fields.
@@ -92,6 +95,9 @@ func (c *compiler) checkRule(at ruleScope, s *shape, name, param string, hasPara
 	}
 	if !c.engine.knows(name) {
 		return reason("is not known")
+	}
+	if s.kind == kindOpt && strings.HasPrefix(name, "required") {
+		return reason("never sees an Opt that is absent; use present, or Cross")
 	}
 	k := s.ruleKind()
 	if c.engine.custom[name] != nil {
@@ -235,6 +241,9 @@ func checkOperand(t reflect.Type, value string) (err error) {
 
 // checkUnique refuses elements that may not be hashable: an interface that holds a slice panics in a map.
 func checkUnique(s *shape, param string) error {
+	if s.kind == kindMap && param != "" {
+		return reason("takes no parameter with a map")
+	}
 	elem := s.typ.Elem()
 	for elem.Kind() == reflect.Pointer {
 		elem = elem.Elem()

@@ -75,6 +75,9 @@ func (c *compiler) position(at ruleScope, s *shape, pieces []string) *rules {
 			r.list = lengthsFirst(r.list)
 			return r
 		case "structonly", "nostructlevel":
+			if i+1 < len(pieces) {
+				c.fail(at.owner, at.name, "the rules behind %s would not run", p)
+			}
 			r.leaf = true
 			return r
 		case "omitempty":
@@ -142,23 +145,42 @@ func (r *rule) cheap() bool {
 	return isComparison || r.code == "required"
 }
 
-// rule compiles one piece, which may hold alternatives separated by |.
+// rule compiles one piece, which may hold alternatives separated by |. Its code then has their names and no
+// parameters, which may be secret.
 func (c *compiler) rule(at ruleScope, s *shape, piece string) (rule, error) {
-	r := rule{piece: piece}
 	alternatives := strings.Split(piece, "|")
+	if len(alternatives) == 1 {
+		return c.single(at, s, piece)
+	}
+	r := rule{piece: piece}
+	var names []string
+	nilRules := 0
 	for _, alt := range alternatives {
-		name, param, hasParam := strings.Cut(alt, "=")
-		param = unescapeParam(param)
-		if err := c.checkRule(at, s, name, param, hasParam); err != nil {
+		one, err := c.single(at, s, alt)
+		if err != nil {
 			return r, err
 		}
-		r.whenNil = r.whenNil || runsWhenNil[name]
-		r.code, r.param = name, param
+		names = append(names, one.code)
+		if one.whenNil {
+			nilRules++
+		}
 	}
-	if len(alternatives) > 1 {
-		r.code, r.param = piece, ""
-	} else if test, err := nativeRule(r.code, r.param, s); test != nil || err != nil {
-		r.test = test
+	r.code, r.whenNil = strings.Join(names, "|"), nilRules > 0
+	if r.whenNil && nilRules < len(alternatives) && s.behindPointer() {
+		return r, reason("asks about other fields when the pointer is nil, which its alternatives cannot do")
+	}
+	return r, c.probe(at, s, r)
+}
+
+// single compiles a rule that stands alone or as one of several alternatives.
+func (c *compiler) single(at ruleScope, s *shape, piece string) (rule, error) {
+	name, param, hasParam := strings.Cut(piece, "=")
+	r := rule{piece: piece, code: name, param: unescapeParam(param), whenNil: runsWhenNil[name]}
+	if err := c.checkRule(at, s, name, r.param, hasParam); err != nil {
+		return r, err
+	}
+	test, err := nativeRule(name, r.param, s)
+	if r.test = test; test != nil || err != nil {
 		return r, err
 	}
 	return r, c.probe(at, s, r)

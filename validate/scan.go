@@ -19,6 +19,7 @@ type scanner struct {
 	budget int64 // bytes of memory left
 	tokens int
 	depth  int
+	stops  bool // encoding/json stops at a value here that does not fit
 	at     trail
 	rep    *report
 	name   []byte // of the last member, when it has escapes
@@ -73,7 +74,10 @@ func (s *scanner) stop(code, param string) bool {
 func (s *scanner) syntax() bool { return s.stop(codeSyntax, "") }
 
 // misfit reports a well-formed value that does not fit its type.
-func (s *scanner) misfit(code, param string) { s.violate(http.StatusUnprocessableEntity, code, param) }
+func (s *scanner) misfit(code, param string) {
+	s.violate(http.StatusUnprocessableEntity, code, param)
+	s.rep.partial = s.rep.partial || s.stops
+}
 
 // charge takes memory from the budget.
 func (s *scanner) charge(n int) bool {
@@ -124,8 +128,23 @@ func (s *scanner) value(sh *shape) bool {
 		}
 	}
 	if sh.kind == kindOpt {
-		sh = sh.elem
+		return s.inside(sh.elem)
 	}
+	return s.fill(sh)
+}
+
+// inside reads the value of an Opt. encoding/json stops at the first one that cannot be decoded.
+func (s *scanner) inside(sh *shape) bool {
+	outer := s.stops
+	s.stops = true
+	ok := s.fill(sh)
+	s.stops = outer
+	return ok
+}
+
+// fill reads a value that is not null into a shape that is what it holds.
+func (s *scanner) fill(sh *shape) bool {
+	c := s.peek()
 	if sh.kind == kindCustom {
 		return s.custom(sh)
 	}
@@ -248,7 +267,7 @@ func (s *scanner) object(sh *shape) bool {
 	}
 	for _, f := range sh.fields {
 		if f.present && f.in == inBody && f.name != "" && !seen.has(f.pos) {
-			s.at.push(f.step())
+			s.at.push(f.step(false))
 			s.misfit(codePresent, "")
 			s.at.pop()
 		}
@@ -264,7 +283,7 @@ func (set *fieldSet) has(i int) bool { return set[i/64]&(1<<(i%64)) != 0 }
 func (set *fieldSet) add(i int)      { set[i/64] |= 1 << (i % 64) }
 
 func (s *scanner) fieldValue(f *field, seen *fieldSet) bool {
-	s.at.push(f.step())
+	s.at.push(f.step(false))
 	if seen.has(f.pos) {
 		return s.stop(codeDuplicate, "")
 	}

@@ -5,6 +5,14 @@ import (
 	"reflect"
 )
 
+// What a Go map takes for its first member: its header, and a group of slots. A slot that is larger than mapSlot would
+// hold a pointer instead.
+const (
+	mapBase  = 64
+	mapGroup = 8
+	mapSlot  = 144
+)
+
 // members reads an object whose names are free but unique. elem is nil where nothing is known of the values; size is
 // what one member occupies in a Go map, and shown says whether names appear in pointers.
 func (s *scanner) members(elem *shape, size int, shown bool) bool {
@@ -14,6 +22,9 @@ func (s *scanner) members(elem *shape, size int, shown bool) bool {
 	if s.begin('}') {
 		s.depth--
 		return true
+	}
+	if size > 0 && !s.charge(mapBase+mapGroup*min(size, mapSlot)) {
+		return false
 	}
 	seen := make(map[string]struct{})
 	for end, ok := false, true; !end; {

@@ -142,6 +142,7 @@ func (s *scanner) text(sh *shape) bool {
 	}
 	if sh.kind == kindTime && !validTime(raw) || sh.kind == kindBytes && !validBase64(raw) {
 		s.misfit(codeFormat, "")
+		s.rep.partial = s.rep.partial || sh.kind == kindTime // where encoding/json stops
 	}
 	return true
 }

@@ -36,6 +36,7 @@ type shape struct {
 	kind   kind
 	elem   *shape   // of a pointer, Opt, slice, array or map
 	fields []*field // of a struct
+	deep   bool     // a struct is in it, at any depth
 	json   map[string]*field
 }
 
@@ -70,7 +71,15 @@ func (f *field) wire() string {
 	return f.name
 }
 
-func (f *field) step() step { return step{name: f.wire(), index: -1, secret: f.secret} }
+// sentAs is the name that the field has in a request of the given kind of body.
+func (f *field) sentAs(form bool) string {
+	if form && f.form != "" {
+		return f.form
+	}
+	return f.wire()
+}
+
+func (f *field) step(form bool) step { return step{name: f.sentAs(form), index: -1, secret: f.secret} }
 
 // value finds the field in a struct of its shape.
 func (f *field) value(parent reflect.Value) reflect.Value {
@@ -104,7 +113,10 @@ func kindOf(t reflect.Type) kind {
 		return kindTime
 	case t == numberType:
 		return kindNumber
-	case ptr.Implements(optionalType) && t.Kind() == reflect.Struct:
+	case ptr.Implements(optionalType):
+		if t.PkgPath() != optionalType.PkgPath() { // it embeds an Opt, and would be decoded as if it were one
+			return kindInvalid
+		}
 		return kindOpt
 	case t.Kind() == reflect.Pointer:
 		return kindPointer
@@ -170,12 +182,16 @@ func (s *shape) isText() bool {
 	return b.isScalar() || b.kind == kindSlice && b.elem.isScalar()
 }
 
-// holdsStructs reports whether a walk must go below the shape although no rule of the field says so.
-func (s *shape) holdsStructs() bool {
-	for s != nil && s.kind != kindStruct {
+// holdsStructs reports whether a struct is within the given number of steps below s. A type such as []itself has no
+// last step.
+func (s *shape) holdsStructs(steps int) bool {
+	for ; s != nil && steps >= 0; steps-- {
+		if s.kind == kindStruct {
+			return true
+		}
 		s = s.elem
 	}
-	return s != nil
+	return false
 }
 
 // name is the word for the type in a violation, in terms of JSON Schema.

@@ -30,10 +30,10 @@ func (p *plan) walk(ctx context.Context, root reflect.Value, rep *report, allSou
 }
 
 func (w *walker) field(f *field, parent reflect.Value) {
-	if f.rules == nil && !f.shape.holdsStructs() {
+	if f.rules == nil && !f.shape.deep {
 		return
 	}
-	w.at.push(f.step())
+	w.at.push(f.step(w.rep.form))
 	w.value(f.value(parent), f.shape, f.rules, f, parent)
 	w.at.pop()
 }
@@ -138,7 +138,7 @@ func (w *walker) below(v reflect.Value, s *shape, r *rules, f *field, parent ref
 			w.field(sub, v)
 		}
 	case kindSlice, kindArray:
-		if elem == nil && !s.elem.holdsStructs() {
+		if elem == nil && !s.elem.deep {
 			return
 		}
 		w.at.push(step{})
@@ -148,7 +148,7 @@ func (w *walker) below(v reflect.Value, s *shape, r *rules, f *field, parent ref
 		}
 		w.at.pop()
 	case kindMap:
-		if keys == nil && elem == nil && !s.elem.holdsStructs() {
+		if keys == nil && elem == nil && !s.elem.deep {
 			return
 		}
 		w.members(v, s, keys, elem, f, parent)
