@@ -114,7 +114,8 @@ func (q *request) reload(ctx context.Context) (opened, error) {
 
 // read sets cur from the store; q.mu is held.
 func (q *request) read(ctx context.Context, t token) error {
-	rec, err := q.e.store.Load(ctx, t.key())
+	k := t.key()
+	rec, err := q.e.store.Load(ctx, k)
 	if errors.Is(err, ErrNotFound) {
 		q.cur = opened{status: gone}
 		return nil
@@ -126,7 +127,7 @@ func (q *request) read(ctx context.Context, t token) error {
 	if err != nil {
 		return q.fail(err)
 	}
-	rec.Key = t.key() // authenticates the place where it was found
+	rec.Key = k // authenticates the place where it was found
 	q.cur = opened{status: live, token: t, rec: rec, sealer: s}
 	if q.cur.plain, q.cur.schema, err = s.open(&q.cur.rec); err != nil {
 		q.refuse("altered-record")

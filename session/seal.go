@@ -71,6 +71,7 @@ func (s sealer) seal(r *Record, schema uint32, plain []byte) []byte {
 	return s.aead.Seal(out[:len(out)+len(nonce)], nonce, plain, aad.buf)
 }
 
+// open decrypts in the place of r.Data, which a Store gives away for good.
 func (s sealer) open(r *Record) (plain []byte, schema uint32, err error) {
 	if len(r.Data) < sealOverhead || r.Data[0] != sealFormat {
 		return nil, 0, errOpen
@@ -80,7 +81,7 @@ func (s sealer) open(r *Record) (plain []byte, schema uint32, err error) {
 	defer s.pool.put(aad)
 	aad.buf = bind(aad.buf[:0], r, schema)
 	box, n := r.Data[sealHeader:], s.aead.NonceSize()
-	plain, err = s.aead.Open(nil, box[:n], box[n:], aad.buf)
+	plain, err = s.aead.Open(box[n:n], box[:n], box[n:], aad.buf)
 	if err != nil {
 		return nil, 0, errOpen
 	}
