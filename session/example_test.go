@@ -32,7 +32,7 @@ func newShop() (http.Handler, error) {
 			return nil
 		})
 		if err != nil {
-			http.Error(w, "please start again", http.StatusConflict)
+			http.Error(w, "please log out and start again", http.StatusConflict)
 		}
 	})
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {

@@ -128,7 +128,9 @@ func isLocal(host string) bool {
 
 // Get returns the session of the request: the zero Session if there is none, or
 // if the cookie opens none. The response gets Cache-Control: no-store. Get may be
-// called often; the store is asked once, the data decoded each time.
+// called often; the store is asked once, the data decoded each time. So a stream or
+// a WebSocket that lasts learns from Update (ErrGone), not from Get, that its
+// session has ended.
 //
 // Errors: ErrUnavailable, ErrHeadersSent, ErrNoHandler.
 func (m *Manager[T]) Get(ctx context.Context) (s Session[T], err error) {

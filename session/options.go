@@ -161,7 +161,8 @@ func Logger(l *slog.Logger) Option {
 
 // InsecureDevelopment is for plain http on this machine: the cookie has neither
 // the prefix nor Secure, and a request for any host but localhost, 127.0.0.1 or
-// [::1] is refused with 421 Misdirected Request.
+// [::1] is refused with 421 Misdirected Request. A proxy in front that puts one of
+// these names into Host hides from that check who is asking.
 func InsecureDevelopment() Option {
 	return func(o *options) error {
 		o.development = true
