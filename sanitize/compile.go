@@ -236,7 +236,7 @@ func language(p Policy, r *rules) *verify.Language {
 		kindURL: verify.URL, kindSrcSet: verify.SrcSet, kindEnum: verify.Enum, kindInt: verify.Int, kindClasses: verify.Classes,
 	}
 	for name, er := range r.els {
-		el := &verify.Element{Name: name, Void: er.element.is(void), Attrs: map[string]*verify.Attr{}}
+		el := verify.NewElement(name, er.element.is(void))
 		for attr, rule := range er.attrs {
 			el.Attrs[attr] = &verify.Attr{Kind: kinds[rule.kind], Values: rule.values, ID: idAttrs[attr]}
 		}

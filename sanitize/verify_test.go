@@ -24,6 +24,14 @@ var refused = []string{
 	`<img src="data:image/svg+xml;base64,AA">`, `<img src="data:image/png;base64,A&lt;">`, `<img srcset="javascript:x 1x">`, `<img srcset="/a 1x,/b">`,
 	`<img srcset="">`, `<img srcset="/a 1y">`, `<img srcset=", /a">`, `<img srcset="/a, ">`, `<img srcset="/a x">`, `<img longdesc="/">`,
 	strings.Repeat("<b>", 101) + strings.Repeat("</b>", 101),
+	// What a browser would nest in another way, or what would end an element of the page.
+	"<li></li>", "<dd></dd>", "<rt></rt>", "<div><li></li></div>", "<ul><li><div><li></li></div></li></ul>", "<ul><dd></dd></ul>",
+	"<p><p></p></p>", "<p><b><div></div></b></p>", "<p><hr></p>", "<p><table></table></p>", "<p><ul></ul></p>", "<a><b><a></a></b></a>",
+	"<h1><h2></h2></h1>", "<ruby><rt><rp></rp></rt></ruby>", "<ruby><p><rt></rt></p></ruby>", "<dl><dd><dt></dt></dd></dl>",
+	"<td></td>", "<tr></tr>", "<tbody></tbody>", "<caption></caption>", "<col>", "<table><tr></tr></table>", "<table><tbody><td></td></tbody></table>",
+	"<table>x</table>", "<table><tbody>&lt;</tbody></table>", "<table><b></b></table>", "<table><br></table>", "<table><col></table>",
+	"<table><table></table></table>", "<table><tbody><tr><td><li></li></td></tr></tbody></table>", "<table><caption><caption></caption></caption></table>",
+	"<table><tbody><tr><td><td></td></td></tr></tbody></table>", "<pre>\nx</pre>",
 }
 
 func TestVerifyRefuses(t *testing.T) {
@@ -39,6 +47,9 @@ func TestVerifyRefuses(t *testing.T) {
 		"", "a \t\n&lt;&gt;&amp;&#34;&#39;é\u2028\x7f", "<p></p>", "<br>", `<p title="" id="user-content-"><b>x</b></p>`,
 		`<a href="https://a.example/?a&amp;b#c" rel="nofollow ugc" target="_blank"></a>`, `<img src="data:image/png;base64,AA==">`,
 		`<img srcset="/a,b 1.5x, //c.example/d">`, strings.Repeat("<b>", 100) + strings.Repeat("</b>", 100),
+		"<ul> <li><blockquote><li><p></p></li></blockquote></li></ul>", "<ul><li></li><li><ul><li></li></ul></li></ul>", "<dl><div><dt></dt><dd></dd></div></dl>",
+		"<a><table> <caption><a></a></caption><colgroup><col></colgroup><tbody>\n<tr><td><p></p></td></tr></tbody></table></a>",
+		"<h1><b><h2></h2></b></h1><pre><b>\n</b></pre><ruby><b><rt></rt></b><rp></rp></ruby><p><b></b></p><p></p>",
 	} {
 		if err := s.Verify(html); err != nil {
 			t.Errorf("Verify(%q) = %v", html, err)
@@ -87,6 +98,11 @@ func FuzzVerify(f *testing.F) {
 			}
 			if dangerous(doc) {
 				t.Errorf("%s accepts %q", name, html)
+			}
+			for _, c := range containers {
+				if why := staysIn(t, c[0], html, c[1]); why != "" {
+					t.Errorf("%s accepts %q, which in %s is %s", name, html, c[0], why)
+				}
 			}
 		}
 	})

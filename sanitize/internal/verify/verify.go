@@ -11,7 +11,7 @@
 //	text     = UTF-8 without < > " ' & and without control characters of C0 but TAB and LF / reference
 //	reference = "&lt;" / "&gt;" / "&amp;" / "&#34;" / "&#39;"
 //
-// Names are listed by the [Language], elements nest correctly and to a limited depth, no attribute repeats, and the values of
+// Names are listed by the [Language], elements nest as a browser would nest them and to a limited depth, no attribute repeats, and the values of
 // attributes that lead somewhere are within its rules. No listed name changes the state of a tokenizer, so every HTML parser
 // reads back these tokens and no others.
 package verify
@@ -29,11 +29,16 @@ type Language struct {
 	Depth      int      // at most MaxDepth
 }
 
-// Element is an allowed element.
+// Element is an allowed element, made by [NewElement].
 type Element struct {
 	Name  string
 	Void  bool
 	Attrs map[string]*Attr
+
+	role    role
+	parents []string // one of which it must stand in directly
+	homes   []string // one of which must be open around it
+	ends    []string // which it would end
 }
 
 // Attr is an allowed attribute.
@@ -68,7 +73,8 @@ func (l *Language) Accepts(s string) bool {
 	depth := 0
 	for i := 0; i < len(s); {
 		if s[i] != '<' {
-			if i = skipText(s, i); i < 0 || i < len(s) && s[i] != '<' {
+			start := i
+			if i = skipText(s, i); i < 0 || i < len(s) && s[i] != '<' || depth > 0 && !open[depth-1].holds(s[start:i]) {
 				return false
 			}
 			continue
@@ -83,7 +89,7 @@ func (l *Language) Accepts(s string) bool {
 			continue
 		}
 		el, next := l.tag(s, i+1)
-		if el == nil {
+		if el == nil || !el.fits(open[:depth]) || el.Name == "pre" && next < len(s) && s[next] == '\n' { // a browser drops that newline
 			return false
 		}
 		i = next
