@@ -49,15 +49,25 @@ func (q *request) end(ctx context.Context, o opened) error {
 	return q.e.store.Delete(ctx, o.rec.Key)
 }
 
-// deleteByCookie removes what stands under a token that opens nothing, such as a
-// record that was altered.
+// maxTokens is how many cookies of the name are looked at when they end: more are
+// no browser's.
+const maxTokens = 8
+
+// deleteByCookie removes what stands under tokens that open nothing, such as a
+// record that was altered, or both of two: what a request came with has to end.
 func (q *request) deleteByCookie(ctx context.Context) error {
-	value, n := findCookie(q.r.Header, q.e.cookie.name)
-	t, ok := parseToken(value)
-	if n != 1 || !ok {
-		return nil
+	n := 0
+	for value := range cookieValues(q.r.Header, q.e.cookie.name) {
+		if n++; n > maxTokens {
+			break
+		}
+		if t, ok := parseToken(value); ok {
+			if err := q.e.store.Delete(ctx, t.key()); err != nil {
+				return err
+			}
+		}
 	}
-	return q.e.store.Delete(ctx, t.key())
+	return nil
 }
 
 // Devices lists the sessions of a user, last seen first. It reads them from the

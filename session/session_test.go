@@ -245,6 +245,29 @@ func TestRefusedCookies(t *testing.T) {
 	}))
 }
 
+// Two cookies open nothing, but Logout and Login end what stands under both.
+func TestDuplicateCookiesEnd(t *testing.T) {
+	m := newManager(t, session.NewMemoryStore(0))
+	for name, end := range map[string]func(context.Context) error{
+		"logout": m.Logout,
+		"login":  func(ctx context.Context) error { return m.Login(ctx, session.Auth{User: "bob"}, nil) },
+	} {
+		ann, eve := newBrowser(t, m), newBrowser(t, m)
+		ann.login("ann")
+		eve.login("eve")
+		r := httptest.NewRequest("GET", "https://example.com/", nil)
+		r.Header.Set("Cookie", cookieName+"="+eve.cookie+"; "+cookieName+"="+ann.cookie)
+		m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := end(r.Context()); err != nil {
+				t.Error(err)
+			}
+		})).ServeHTTP(httptest.NewRecorder(), r)
+		if ann.get().LoggedIn() || eve.get().LoggedIn() {
+			t.Errorf("%s: a session survived", name)
+		}
+	}
+}
+
 func TestDevicesAndRevocation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager(t, session.NewMemoryStore(0))

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"iter"
 	"net/http"
 	"strings"
 )
@@ -53,16 +54,24 @@ func (t *token) key() Key {
 // findCookie returns the value of the cookie with exactly this name, and how many
 // there are. Two of them mean that somebody else could set one: none is believed.
 func findCookie(h http.Header, name string) (value string, n int) {
-	for _, line := range h["Cookie"] {
-		for line != "" {
-			var pair string
-			pair, line, _ = strings.Cut(line, ";")
-			k, v, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if ok && k == name {
-				value = v
-				n++
+	for v := range cookieValues(h, name) {
+		value = v
+		n++
+	}
+	return value, n
+}
+
+func cookieValues(h http.Header, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range h["Cookie"] {
+			for line != "" {
+				var pair string
+				pair, line, _ = strings.Cut(line, ";")
+				k, v, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
+				if ok && k == name && !yield(v) {
+					return
+				}
 			}
 		}
 	}
-	return value, n
 }
