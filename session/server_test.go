@@ -234,3 +234,21 @@ func TestMethodsAreCopied(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 }
+
+// A failure after the first byte must not pass for a use before it.
+func TestFailureAfterHeaders(t *testing.T) {
+	st := &brokenStore{Store: session.NewMemoryStore(0)}
+	m := newManager(t, st)
+	b := newBrowser(t, m)
+	b.login("ann")
+	b.do(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public")
+		io.WriteString(w, "public")
+		st.broken = true
+		m.Revoke(r.Context(), "bob", "h")
+		st.broken = false
+		if s, err := m.Get(r.Context()); !errors.Is(err, session.ErrHeadersSent) || s.LoggedIn() {
+			t.Errorf("got %q, %v", s.User, err)
+		}
+	})
+}

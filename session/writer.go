@@ -93,7 +93,7 @@ func (w *writer) end(returned bool) {
 // others of its goroutines use the session, and what a handler in between, such as
 // [http.TimeoutHandler], copied over it does not count.
 func (w *writer) settle() {
-	if w.touched {
+	if w.touched || w.failed {
 		h := w.inner.Header()
 		w.noStore[0] = "no-store" // ASVS 5.0 14.3.2
 		h["Cache-Control"] = w.noStore[:]
@@ -133,11 +133,11 @@ func (w *writer) touch() error {
 	return nil
 }
 
-// fail notes that the store failed. What is answered then is not for caches.
+// fail notes that the store failed.
 func (w *writer) fail() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.failed, w.touched = true, true
+	w.failed = true
 }
 
 // open reports whether a cookie can still be set.
