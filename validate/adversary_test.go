@@ -163,6 +163,24 @@ func TestMapsStayWithinTheBudget(t *testing.T) {
 	}
 }
 
+// A value that holds itself would end the process, not only the request.
+func TestStructThatHoldsItself(t *testing.T) {
+	type node struct {
+		Next *node `json:"next"`
+	}
+	s := validate.Must(validate.For[node](validate.Config{}))
+	var n node
+	n.Next = &n
+	if err := s.Struct(t.Context(), &n); err == nil || codes(err) != "" {
+		t.Errorf("got %v", err)
+	}
+	// The deepest body that Limits can allow is not refused for its depth by the rules.
+	s = validate.Must(validate.For[node](validate.Config{Limits: validate.Limits{Depth: 1000}}))
+	if _, err := s.JSON([]byte(rep(`{"next":`, 999) + "{}" + rep("}", 999))); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestProblemOfNilError(t *testing.T) {
 	w := httptest.NewRecorder()
 	validate.WriteProblem(w, nil, (*validate.Error)(nil))

@@ -172,6 +172,9 @@ func (f *field) source(tag reflect.StructTag) error {
 	}
 	if f.in == inHeader {
 		f.name = http.CanonicalHeaderKey(f.name)
+		if f.name == "Host" || f.name == "Transfer-Encoding" || f.name == "Trailer" {
+			return reasonf("net/http takes %s out of the header, so that it never arrives", f.name)
+		}
 	}
 	jsonTag, hasJSON := tag.Lookup("json")
 	formName, hasForm := tag.Lookup("form")

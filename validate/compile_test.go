@@ -2,6 +2,7 @@ package validate_test
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"reflect"
 	"strings"
@@ -218,6 +219,12 @@ func TestForRefuses(t *testing.T) {
 			A string               `json:"a" validate:"required_if=B x"`
 			B validate.Opt[string] `json:"b"`
 		}](strict), "use Cross"},
+		"length of a json.Number": {refusal[struct {
+			A *json.Number `json:"a" validate:"omitempty,max=100"`
+		}](strict), "length of the numeral"},
+		"header that never arrives": {refusal[struct {
+			A string `header:"host"`
+		}](strict), "never arrives"},
 		"required Opt": {refusal[struct {
 			A validate.Opt[string] `json:"a" validate:"required"`
 		}](strict), "use present"},

@@ -99,6 +99,9 @@ func (c *compiler) checkRule(at ruleScope, s *shape, name, param string, hasPara
 	if s.kind == kindOpt && strings.HasPrefix(name, "required") {
 		return reason("never sees an Opt that is absent; use present, or Cross")
 	}
+	if s.bare().kind == kindNumber && comparisons[name] != nil && name != "eq" && name != "ne" {
+		return reason("would compare the length of the numeral; use a Go number, or Cross")
+	}
 	k := s.ruleKind()
 	if c.engine.custom[name] != nil {
 		if k == kindStruct || k == kindAny {

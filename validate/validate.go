@@ -121,7 +121,7 @@ func (s *Schema[T]) JSON(data []byte) (T, error) {
 }
 
 // Struct checks a value that came from elsewhere: rules and checks, without `present` and `notnull`, which are about
-// what was sent.
+// what was sent. A value that nests more than 1000 deep, or holds itself, is an error.
 func (s *Schema[T]) Struct(ctx context.Context, in *T) error {
 	if in == nil {
 		return errors.New("validate: Struct of nil")

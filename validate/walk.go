@@ -3,10 +3,14 @@ package validate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"reflect"
 	"slices"
 )
+
+// errDeep can only come from Struct: what was decoded is not as deep.
+var errDeep = errors.New("validate: the value nests too deep, or holds itself")
 
 // walker runs the rules over a decoded value.
 type walker struct {
@@ -40,6 +44,9 @@ func (w *walker) field(f *field, parent reflect.Value) {
 
 // value checks v by the rules of its position, and then what is below it.
 func (w *walker) value(v reflect.Value, s *shape, r *rules, f *field, parent reflect.Value) {
+	if len(w.at) > maxDepth {
+		w.err = errDeep
+	}
 	if w.err != nil || w.rep.truncated {
 		return
 	}
