@@ -26,19 +26,19 @@ type Decision struct {
 	Degraded bool
 }
 
-// decide charges cost to a bucket whose TAT is start, which is not before now.
-func (s *scale) decide(name string, start, now, cost int64) Decision {
+// decide writes to the zero d what charging cost to a bucket means whose TAT is start, which is not
+// before now.
+func (s *scale) decide(d *Decision, name string, start, now, cost int64) {
 	after := start + cost
 	over := after - (now + s.capacity)
-	d := Decision{Allowed: over <= 0, Limit: name}
+	d.Allowed, d.Limit = over <= 0, name
 	if !d.Allowed {
 		d.RetryAfter = s.duration(over)
 		after = start
 	}
 	debt := after - now
-	d.Remaining = max(s.capacity-debt, 0) / s.unit
+	d.Remaining = s.tokens(max(s.capacity-debt, 0))
 	d.ResetAfter = s.duration(debt)
-	return d
 }
 
 // tighter reports whether d describes a tighter limit than e.

@@ -12,8 +12,8 @@ import (
 // A limiter keeps a keyed hash of a Key, never the Key itself.
 type Key struct {
 	kind keyKind
-	addr [16]byte // for keyAddr
-	text string   // for keyPart and keyParts
+	net  uint64 // for keyIPv4 and keyIPv6
+	text string // for keyPart and keyParts
 }
 
 type keyKind uint8
@@ -22,7 +22,8 @@ const (
 	keyNone keyKind = iota
 	keyPart
 	keyParts
-	keyAddr
+	keyIPv4
+	keyIPv6
 	keyUnidentified // the one key that all clients without a name share
 )
 
@@ -58,12 +59,12 @@ func IPKey(a netip.Addr) Key {
 	if !a.IsValid() {
 		return Key{}
 	}
-	a = a.Unmap()
-	b := a.As16()
-	if a.Is6() {
-		clear(b[8:])
+	if a = a.Unmap(); a.Is4() {
+		b := a.As4()
+		return Key{kind: keyIPv4, net: uint64(binary.BigEndian.Uint32(b[:]))}
 	}
-	return Key{kind: keyAddr, addr: b}
+	b := a.As16()
+	return Key{kind: keyIPv6, net: binary.BigEndian.Uint64(b[:])}
 }
 
 // hash is never 0, which marks an empty slot. The kind goes in last, so that a part
@@ -73,7 +74,9 @@ func (k *Key) hash(seed maphash.Seed) uint64 {
 	if k.kind == keyPart || k.kind == keyParts {
 		h = maphash.String(seed, k.text)
 	} else {
-		h = maphash.Bytes(seed, k.addr[:])
+		var b [8]byte
+		binary.BigEndian.PutUint64(b[:], k.net)
+		h = maphash.Bytes(seed, b[:])
 	}
 	return max(h^uint64(k.kind), 1)
 }

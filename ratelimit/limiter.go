@@ -97,13 +97,12 @@ func (l *Limiter) Allow(ctx context.Context, key Key) (Decision, error) {
 // nothing, so that asking again does not prolong it. With an error the call is denied: [ErrKey] or [ErrCost].
 //
 // The context is for limiters that ask a store; decisions in memory do not wait.
-func (l *Limiter) AllowN(_ context.Context, key Key, n int64) (Decision, error) {
+func (l *Limiter) AllowN(_ context.Context, key Key, n int64) (d Decision, err error) {
 	if err := l.check(&key, n); err != nil {
-		return Decision{}, err
+		return d, err
 	}
 	hash, elapsed := key.hash(l.seed), l.elapsed()
-	d, ok := l.takeOne(hash, elapsed, n)
-	if !ok {
+	if !l.takeOne(&d, hash, elapsed, n) {
 		d = l.take(hash, elapsed, n, true)
 	}
 	l.counter.add(hash, d.Allowed)
@@ -151,17 +150,17 @@ func (l *Limiter) check(key *Key, n int64) error {
 }
 
 // takeOne charges a limiter of one limit without a lock, if the key has a slot.
-func (l *Limiter) takeOne(hash uint64, elapsed, n int64) (Decision, bool) {
+func (l *Limiter) takeOne(d *Decision, hash uint64, elapsed, n int64) bool {
 	if len(l.tables) != 1 {
-		return Decision{}, false
+		return false
 	}
 	t := l.tables[0]
 	now, cost := t.scale.clock(elapsed), n*t.scale.unit
-	start, o := t.hit(hash, now, cost)
-	if o == missed {
-		return Decision{}, false
+	start, ok := t.hit(hash, now, cost)
+	if ok {
+		t.scale.decide(d, l.limits[0].Name, start, now, cost)
 	}
-	return t.scale.decide(l.limits[0].Name, start, now, cost), true
+	return ok
 }
 
 // take holds the key's slots in all tables, always in their order, and charges all or none.
@@ -172,7 +171,8 @@ func (l *Limiter) take(hash uint64, elapsed, n int64, charge bool) Decision {
 	for i, t := range l.tables {
 		h := t.hold(hash)
 		now := t.scale.clock(elapsed)
-		di := t.scale.decide(l.limits[i].Name, h.start(now), now, n*t.scale.unit)
+		var di Decision
+		t.scale.decide(&di, l.limits[i].Name, h.start(now), now, n*t.scale.unit)
 		if i == 0 || di.tighter(&d) {
 			d = di
 		}

@@ -55,21 +55,13 @@ func (t *table) set(hash uint64) *set {
 	return &t.sets[i]
 }
 
-// outcome of a charge.
-type outcome uint8
-
-const (
-	missed outcome = iota // no slot, or one in transition: take the lock
-	denied
-	admitted
-)
-
-// hit charges cost to a key that has a slot. start is the TAT before the charge.
+// hit charges cost to a key that has a slot, if there is room. start is the TAT before the charge. Not ok, with
+// nothing decided, means no slot or one in transition: take the lock.
 //
 // Between the load and the compare-and-set the slot may get a new owner that happens to reach the very TAT
 // that was loaded. The last look at the hash finds that out, and the caller charges its own key again:
 // one charge too many, never one too few.
-func (t *table) hit(hash uint64, now, cost int64) (start int64, o outcome) {
+func (t *table) hit(hash uint64, now, cost int64) (start int64, ok bool) {
 	s := t.set(hash)
 	for i := range s.slots {
 		e := &s.slots[i]
@@ -79,22 +71,22 @@ func (t *table) hit(hash uint64, now, cost int64) (start int64, o outcome) {
 		for {
 			old := e.tat.Load()
 			if old == busy || e.hash.Load() != hash {
-				return 0, missed
+				return 0, false
 			}
 			start = max(old, now)
 			if start+cost > now+t.scale.capacity {
-				return start, denied
+				return start, true
 			}
 			if !e.tat.CompareAndSwap(old, start+cost) {
 				continue
 			}
 			if e.hash.Load() != hash {
-				return 0, missed
+				return 0, false
 			}
-			return start, admitted
+			return start, true
 		}
 	}
-	return 0, missed
+	return 0, false
 }
 
 // hold is exclusive access to the slot of a key, or to the one that it would take. It ends
