@@ -1,6 +1,7 @@
 package sanitize
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -59,7 +60,7 @@ func (p *Policy) complete() error {
 		fallback, at int
 		name         string
 	}{
-		{&p.Limits.Input, defaultInput, 1 << 30, "Input"},
+		{&p.Limits.Input, defaultInput, maxInput, "Input"},
 		{&p.Limits.Depth, maxDepth, maxDepth, "Depth"},
 		{&p.Limits.Attributes, maxAttributes, maxAttributes, "Attributes"},
 	} {
@@ -74,8 +75,8 @@ func (p *Policy) complete() error {
 }
 
 func (p *Policy) check() error {
-	if p.IDPrefix != "" && (p.InsecureRawIDs || !isToken(p.IDPrefix) || strings.ContainsAny(p.IDPrefix, "#/")) {
-		return fmt.Errorf("sanitize: IDPrefix is letters, digits, '-', '_' and '.', and contradicts InsecureRawIDs")
+	if p.IDPrefix != "" && (p.InsecureRawIDs || !isToken(p.IDPrefix) || len(p.IDPrefix) > 32 || strings.ContainsAny(p.IDPrefix, "#/")) {
+		return errors.New("sanitize: IDPrefix is up to 32 letters, digits, '-', '_' and '.', and contradicts InsecureRawIDs")
 	}
 	if err := p.checkURLs(); err != nil {
 		return err
@@ -125,7 +126,7 @@ func (p *Policy) checkURLs() error {
 		}
 	}
 	for _, h := range slices.Concat(p.URL.Hosts, p.Links.Own) {
-		if h != strings.ToLower(h) || !isToken(strings.TrimPrefix(h, "*.")) || strings.ContainsAny(h, "/#_") {
+		if !isHostPattern(h) {
 			return fmt.Errorf(`sanitize: a host is written as "example.com" or "*.example.com"`)
 		}
 	}
@@ -147,6 +148,11 @@ func (p *Policy) checkURLs() error {
 		}
 	}
 	return nil
+}
+
+// isHostPattern reports whether h is a host in lower case or, with "*." in front, stands for its subdomains.
+func isHostPattern(h string) bool {
+	return h == strings.ToLower(h) && isToken(strings.TrimPrefix(h, "*.")) && !strings.ContainsAny(h, "/#_")
 }
 
 func (p *Policy) checkAttrs(el string, attrs Attrs) error {

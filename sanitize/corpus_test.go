@@ -75,6 +75,7 @@ var hostile = []string{
 	strings.Repeat("<table><tr><td>", 60) + "x",
 	strings.Repeat("<div><ul><li>", 60) + "x" + strings.Repeat("</li>", 3),
 	strings.Repeat("<p title=x>", 120),
+	`<table><td headers="` + strings.Repeat("a ", 5000) + `">x`,
 }
 
 // benign holds what people write, with what must come out of the Article policy.

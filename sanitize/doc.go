@@ -43,6 +43,6 @@
 //
 // # Performance
 //
-// Time is linear in the input, output at most six times as long and a KiB. Text that needs no change is returned as it is, without
+// Time is linear in the input, output at most six times as long and a few KiB. Text that needs no change is returned as it is, without
 // an allocation. Verify allocates nothing.
 package sanitize

@@ -39,6 +39,9 @@ func checkHTML(t *testing.T, name string, s *sanitize.Sanitizer, in string) {
 		t.Fatalf("%s: Clean(%q): %v", name, in, err)
 	}
 	got := string(out)
+	if len(got) > 6*len(in)+8<<10 {
+		t.Errorf("%s: %d bytes become %d", name, len(in), len(got))
+	}
 	if err := s.Verify(got); err != nil {
 		t.Fatalf("%s: %q from %q: %v", name, got, in, err)
 	}

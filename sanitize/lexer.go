@@ -155,7 +155,7 @@ func (l *lexer) tag(start, nameStart int, kind tokenKind) (token, bool) {
 	if name == "svg" || name == "math" {
 		l.foreign = kind == startToken
 	}
-	if kind == startToken && (rawText[name] || l.drop[name]) {
+	if kind == startToken && (rawText[name] || l.drop[name] && !isVoid(name)) {
 		n := l.findEnd(t.end, name)
 		if n < 0 {
 			return l.vain(start)
@@ -167,18 +167,31 @@ func (l *lexer) tag(start, nameStart int, kind tokenKind) (token, bool) {
 	return t, true
 }
 
-// findEnd returns how far from i the end tag of name begins, or -1.
+// findEnd returns how far from i the end tag of name begins, or -1. Elements that hold markup may hold others of their name.
 func (l *lexer) findEnd(i int, name string) int {
-	for p := i; ; p += 2 {
-		n := strings.Index(l.in[p:], "</")
+	inner := 0
+	for p := i; ; p++ {
+		n := strings.IndexByte(l.in[p:], '<')
 		if n < 0 {
 			return -1
 		}
 		p += n
-		if e := p + 2 + len(name); e < len(l.in) && endsName(l.in[e]) && strings.EqualFold(l.in[p+2:e], name) {
+		closing := strings.HasPrefix(l.in[p:], "</")
+		switch {
+		case closing && !hasName(l.in[p+2:], name), !closing && (rawText[name] || !hasName(l.in[p+1:], name)):
+		case !closing:
+			inner++
+		case inner > 0:
+			inner--
+		default:
 			return p - i
 		}
 	}
+}
+
+// hasName reports whether s begins with the whole of a tag's name.
+func hasName(s, name string) bool {
+	return len(s) > len(name) && endsName(s[len(name)]) && strings.EqualFold(s[:len(name)], name)
 }
 
 // nextAttr reads white space and one attribute from s at i. It returns the name as written, the value without its quotes

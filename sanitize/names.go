@@ -91,6 +91,14 @@ var (
 	rcdata  = set("textarea title")
 )
 
+// otherVoid are the elements without content that no policy may allow.
+var otherVoid = set("base basefont bgsound embed frame image input keygen link meta param")
+
+func isVoid(name string) bool {
+	e := elements[name]
+	return otherVoid[name] || e != nil && e.is(void)
+}
+
 // otherHTML and foreign complete the names that are markup, allowed or not. Any other name between angle brackets, such as
 // <john@example.com> or <String>, is what somebody wrote: text.
 var (

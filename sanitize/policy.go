@@ -64,7 +64,7 @@ type LinkRules struct {
 
 // Limits bounds the work that one input can cause. A zero field means the default in brackets, a negative one is an error.
 type Limits struct {
-	// Input is the size of the input in bytes [1 MiB].
+	// Input is the size of the input in bytes, at most 256 MiB [1 MiB].
 	Input int `json:"input,omitempty"`
 	// Depth is how deep elements nest, at most 100 [100]. Deeper elements go, their text stays.
 	Depth int `json:"depth,omitempty"`
@@ -74,6 +74,7 @@ type Limits struct {
 
 const (
 	defaultInput      = 1 << 20
+	maxInput          = 1 << 28 // six times as much is an int everywhere
 	maxDepth          = 100
 	maxAttributes     = 64
 	defaultIDPrefix   = "user-content-"
@@ -154,7 +155,9 @@ func (p Policy) sources(els ...string) string {
 			out = append(out, scheme+":")
 		default:
 			for _, h := range p.URL.Hosts {
-				out = append(out, scheme+"://"+h)
+				if isHostPattern(h) { // Compile refuses any other; here it could add a directive
+					out = append(out, scheme+"://"+h)
+				}
 			}
 		}
 	}

@@ -52,7 +52,7 @@ func TestCompileRefuses(t *testing.T) {
 		`Links.Target is ""`:               change(func(p *sanitize.Policy) { p.Links.Target = "_top" }),
 		"opener hands the page":            change(func(p *sanitize.Policy) { p.Links.Rel = []string{"opener"} }),
 		"contradicts InsecureRawIDs":       change(func(p *sanitize.Policy) { p.IDPrefix, p.InsecureRawIDs = "x-", true }),
-		"IDPrefix is letters":              change(func(p *sanitize.Policy) { p.IDPrefix = "a b" }),
+		"IDPrefix is up to 32 letters":     change(func(p *sanitize.Policy) { p.IDPrefix = "a b" }),
 		"Limits.Depth is not":              change(func(p *sanitize.Policy) { p.Limits.Depth = 101 }),
 		"Limits.Input is not":              change(func(p *sanitize.Policy) { p.Limits.Input = -1 }),
 		"is in Elements and in Drop":       change(func(p *sanitize.Policy) { p.Drop = []string{"p"} }),
@@ -133,7 +133,7 @@ func TestDerivedPoliciesAreCopies(t *testing.T) {
 func TestCSP(t *testing.T) {
 	p := sanitize.Article()
 	p.URL.DataImages = []string{"png"}
-	p.URL.Hosts = []string{"img.example"}
+	p.URL.Hosts = []string{"img.example", "x; script-src *"}
 	for policy, want := range map[*sanitize.Policy]string{
 		new(sanitize.Comment()): "img-src 'none'; media-src 'none'; frame-src 'none'; object-src 'none'",
 		new(sanitize.Article()): "img-src 'self' https: http:; media-src 'none'; frame-src 'none'; object-src 'none'",
@@ -153,7 +153,7 @@ func TestAttrKinds(t *testing.T) {
 		}},
 		URL:   sanitize.URLRules{Schemes: []string{"https"}, Hosts: []string{"a.example", "k.example", "*.b.example"}},
 		Links: sanitize.LinkRules{Rel: []string{"nofollow"}, Target: "_blank", Own: []string{"a.example"}},
-		Drop:  []string{"object"},
+		Drop:  []string{"object", "embed"},
 	}
 	s := sanitize.MustCompile(p)
 	for in, want := range map[string]string{
@@ -170,6 +170,8 @@ func TestAttrKinds(t *testing.T) {
 		`<a href="https://x.b.example/">`:                                       `<a href="https://x.b.example/" rel="nofollow noopener" target="_blank"></a>`,
 		`<a href="https://a.example" target=_BLANK>`:                            `<a href="https://a.example" rel="nofollow noopener" target="_blank"></a>`,
 		`<a href="https://b.example/"><a href="/x"><a href="http://a.example">`: `<a></a><a></a><a></a>`,
+		`a<object>b<object>c</object>d</object>e`:                               `ae`,
+		`a<embed src=x>b<embed>c`:                                               `abc`,
 		`a<object>b</object>c<object>d`:                                         `ac&lt;object&gt;d`,
 	} {
 		got, _, err := s.Clean(in)

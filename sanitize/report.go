@@ -13,7 +13,7 @@ type Report struct {
 // Changed reports whether any markup was removed.
 func (r Report) Changed() bool { return r.Total > 0 || r.Truncated }
 
-// Removal is one tag, attribute or comment that did not survive. It holds names that the HTML standard knows, never a value.
+// Removal is one tag, attribute or comment that did not survive. It holds names, never a value.
 type Removal struct {
 	// Offset is where in the input, in bytes, the tag or comment begins.
 	Offset int

@@ -87,8 +87,14 @@ func (r *rules) prefixID(id string) (string, bool) {
 	return r.policy.IDPrefix + strings.TrimPrefix(id, r.policy.IDPrefix), true
 }
 
+// maxIDs bounds how much a list of ids grows by its prefixes.
+const maxIDs = 64
+
 func (r *rules) prefixIDs(list string) (string, bool) {
 	ids := strings.Fields(list)
+	if len(ids) > maxIDs {
+		return "", false
+	}
 	for i, id := range ids {
 		ids[i], _ = r.prefixID(id)
 	}
