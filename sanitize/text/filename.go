@@ -99,12 +99,15 @@ func (r *filenameRules) allows(name string) bool {
 		return false
 	}
 	for _, e := range r.extensions {
-		if strings.EqualFold(name[dot:], e) {
+		if equalFoldASCII(name[dot:], e) {
 			return true
 		}
 	}
 	return false
 }
+
+// equalFoldASCII is strings.EqualFold without its other letters: to that, U+017F is an s.
+func equalFoldASCII(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
 // filenameRune drops what cannot be seen and replaces what a platform forbids. Invalid UTF-8 arrives here as U+FFFD.
 func filenameRune(r rune) rune {

@@ -64,11 +64,11 @@ func TestFilenameNothingLeft(t *testing.T) {
 }
 
 func TestFilenameOptions(t *testing.T) {
-	images := text.WithExtensions(".png", ".jpg")
+	images := text.WithExtensions(".png", ".jpg", ".svg")
 	if got, err := text.Filename("a.PNG", images); got != "a.PNG" || err != nil {
 		t.Errorf("listed extension: %q, %v", got, err)
 	}
-	for _, in := range []string{"a.php", "png", "a.png.php", "a.jpg:b"} {
+	for _, in := range []string{"a.php", "png", "a.png.php", "a.jpg:b", "a.\u017fvg"} {
 		if got, err := text.Filename(in, images); !errors.Is(err, text.ErrExtension) {
 			t.Errorf("Filename(%q) = %q, %v; want ErrExtension", in, got, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/slogtest"
 	"unicode"
 	"unicode/utf8"
 
@@ -64,6 +65,12 @@ type secret struct{ v string }
 
 func (secret) LogValue() slog.Value { return slog.StringValue("[redacted]\x1b") }
 
+// broken fails to marshal, with an error that holds what it was given.
+type broken struct{ v string }
+
+func (b broken) MarshalJSON() ([]byte, error) { return nil, errors.New(b.v) }
+func (b broken) MarshalText() ([]byte, error) { return nil, errors.New(b.v) }
+
 const hostile = "x\n\x1b[2J\u202e\u2066\u0085\u009b\x7f\u200b\U000e0041y"
 
 // logHostile puts the hostile string everywhere a record can hold it.
@@ -77,6 +84,7 @@ func logHostile(h slog.Handler) {
 		"strings", []string{hostile},
 		"raw", json.RawMessage(`{"k":"\u202e`+"\u202e"+`"}`),
 		"secret", secret{"s3cr3t"},
+		"broken", broken{hostile},
 		"nil", nil,
 		slog.Group("inner", "deep", hostile, "n", 7),
 	)
@@ -113,6 +121,20 @@ func TestLogHandler(t *testing.T) {
 		if unsafeRunes(out.Bytes()) == 0 {
 			t.Error("the bare handler let nothing through: this test proves nothing")
 		}
+	})
+}
+
+// TestLogHandlerContract runs the standard library's own test of handlers: groups, empty attributes, LogValuers.
+func TestLogHandlerContract(t *testing.T) {
+	var out bytes.Buffer
+	slogtest.Run(t, func(*testing.T) slog.Handler {
+		out.Reset()
+		return text.LogHandler(slog.NewJSONHandler(&out, nil))
+	}, func(t *testing.T) (record map[string]any) {
+		if err := json.Unmarshal(out.Bytes(), &record); err != nil {
+			t.Fatal(err)
+		}
+		return record
 	})
 }
 

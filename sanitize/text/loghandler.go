@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -56,6 +57,10 @@ func logAttr(a slog.Attr) slog.Attr {
 	case slog.KindGroup:
 		a.Value = slog.GroupValue(logAttrs(v.Group())...)
 	case slog.KindAny:
+		if v.Any() == nil { // of the empty attribute, which handlers leave out
+			a.Value = v
+			break
+		}
 		a.Value = slog.AnyValue(logAny{v.Any()})
 	default:
 		a.Value = v
@@ -73,7 +78,10 @@ func (a logAny) String() string { return LogValue(a.plain()) }
 func (a logAny) MarshalText() ([]byte, error) {
 	if m, ok := a.value.(encoding.TextMarshaler); ok {
 		b, err := m.MarshalText()
-		return []byte(LogValue(string(b))), err
+		if err != nil {
+			return nil, errors.New(LogValue(err.Error()))
+		}
+		return []byte(LogValue(string(b))), nil
 	}
 	return []byte(a.String()), nil
 }
@@ -87,7 +95,7 @@ func (a logAny) MarshalJSON() ([]byte, error) {
 	}
 	b, err := json.Marshal(a.value)
 	if err != nil {
-		return nil, err
+		return nil, errors.New(LogValue(err.Error())) // next writes the error instead
 	}
 	return []byte(escapeJSON(string(b))), nil
 }

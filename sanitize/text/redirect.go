@@ -27,7 +27,7 @@ func RedirectTarget(raw string, hosts ...string) (string, error) {
 			return "", errors.New(`text: a redirect host is written as "example.com" or "example.com:8443"`)
 		}
 	}
-	if raw == "" || len(raw) > maxRedirect || !utf8.ValidString(raw) || strings.ContainsFunc(raw, notInURL) {
+	if raw == "" || !utf8.ValidString(raw) || strings.ContainsFunc(raw, notInURL) {
 		return "", ErrRedirect
 	}
 	path := raw
@@ -41,7 +41,11 @@ func RedirectTarget(raw string, hosts ...string) (string, error) {
 	if !isRedirectPath(path) {
 		return "", ErrRedirect
 	}
-	return escapeNonASCII(raw), nil
+	target := escapeNonASCII(raw)
+	if len(target) > maxRedirect {
+		return "", ErrRedirect
+	}
+	return target, nil
 }
 
 // notInURL matches what a browser drops, folds into a slash, or shows as something else.

@@ -39,7 +39,7 @@ var leaving = []string{
 	"https://evil.com@app.example.com", `https://evil.com\@app.example.com`, `https://app.example.com\.evil.com`,
 	"https://app.example.com.", "https://sub.app.example.com", "https://example.com", "https://example.com:443", "https://example.com:84430",
 	"https://app.example.com:8443", "https://app%2eexample.com", "https://аpp.example.com", "https://app.example.com:", "https://app.example.com:+443",
-	"/x\x00", "/x\u202ey", "/x y", "/x\xff", "/x\u2028", "https://[::1]/", "/" + strings.Repeat("a", 8<<10),
+	"/x\x00", "/x\u202ey", "/x y", "/x\xff", "/x\u2028", "https://[::1]/", "/" + strings.Repeat("a", 8<<10), "/" + strings.Repeat("é", 3<<10),
 }
 
 func TestRedirectTargetRefuses(t *testing.T) {
