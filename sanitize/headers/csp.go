@@ -110,7 +110,7 @@ func (d directive) refusal(s string) string {
 	if bare == "" || strings.ContainsFunc(bare, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ';' || r == ',' }) {
 		return "a source is printable ASCII without spaces, ';' and ','"
 	}
-	if strings.HasPrefix(bare, "'nonce-") {
+	if strings.HasPrefix(strings.ToLower(bare), "'nonce-") {
 		return "a nonce serves one response: Handler makes it"
 	}
 	if weighed {

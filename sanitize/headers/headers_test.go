@@ -125,7 +125,7 @@ func TestValidate(t *testing.T) {
 			t.Errorf("%q: error %v", s, err)
 		}
 	}
-	for _, s := range []string{"", "a;b", "a b", "a,b", "x\n", "'nonce-abc'"} {
+	for _, s := range []string{"", "a;b", "a b", "a,b", "x\n", "'nonce-abc'", "'Nonce-abc'"} {
 		if (headers.Policy{Img: []headers.Src{headers.Unsafe(s)}}).Validate() == nil {
 			t.Errorf("Unsafe(%q) is accepted", s)
 		}
