@@ -50,7 +50,7 @@ func TestConcurrentExactCount(t *testing.T) {
 
 // One hot set, twice as many keys as slots, and refunds: admissions minus refunds stay within each burst.
 func TestConcurrentEviction(t *testing.T) {
-	const keys, burst = 14, 500
+	const keys, burst = 30, 500
 	for _, n := range []int{1, 2} {
 		limits := []ratelimit.Limit{
 			{Name: "a", Rate: 1, Per: time.Hour, Burst: burst},

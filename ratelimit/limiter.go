@@ -128,8 +128,8 @@ func (l *Limiter) Refund(_ context.Context, key Key, n int64) error {
 	}
 	hash, elapsed := key.hash(l.seed), l.elapsed()
 	for _, t := range l.tables {
-		h := t.hold(hash)
 		now := t.scale.clock(elapsed)
+		h := t.hold(hash, now)
 		if !h.found || h.old <= now {
 			h.keep()
 			continue
@@ -169,8 +169,8 @@ func (l *Limiter) take(hash uint64, elapsed, n int64, charge bool) Decision {
 	holds := room[:0]
 	var d Decision
 	for i, t := range l.tables {
-		h := t.hold(hash)
 		now := t.scale.clock(elapsed)
+		h := t.hold(hash, now)
 		var di Decision
 		t.scale.decide(&di, l.limits[i].Name, h.start(now), now, n*t.scale.unit)
 		if i == 0 || di.tighter(&d) {

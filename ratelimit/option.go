@@ -38,8 +38,8 @@ const (
 )
 
 // WithMaxKeys sets the number of keys in debt at the same time that each limit has room for,
-// 1 to 2^30. At that number about one live key in a thousand meets the [Overflow] policy. All
-// memory, 60 bytes a key and limit, is allocated by the constructor. The default is 65,536.
+// 1 to 2^30. At that number about one live key in ten thousand meets the [Overflow] policy. All
+// memory, 43 bytes a key and limit, is allocated by the constructor. The default is 65,536.
 func WithMaxKeys(n int) Option { return func(c *config) { c.maxKeys = n } }
 
 // WithOverflow sets the policy for a full table. The default is [Inherit].

@@ -25,11 +25,12 @@ type table struct {
 }
 
 const (
-	slotsPerSet = 7
+	slotsPerSet = 15
 	busy        = math.MinInt64
 )
 
-// set is 128 bytes, two cache lines.
+// set is 256 bytes, four cache lines. A key is looked for from a slot of its own on, and put
+// into the first free one, so that most keys are found in one line.
 type set struct {
 	lock   atomic.Uint32
 	forced atomic.Uint32 // evictions of live slots, modulo 2^32
@@ -42,12 +43,12 @@ type slot struct {
 	tat  atomic.Int64
 }
 
-// keysPerSet is the mean at which, hashes being uniform, 0.1 % of live keys find their set full.
-const keysPerSet = 2.15
+// keysPerSet is a mean at which, hashes being uniform, 0.01 % of live keys find their set full. The
+// places that are left over are what withstands a flood.
+const keysPerSet = 6
 
 func newTable(s scale, maxKeys int, policy Overflow) *table {
-	n := int(math.Ceil(float64(maxKeys) / keysPerSet))
-	return &table{sets: make([]set, n), policy: policy, scale: s}
+	return &table{sets: make([]set, (maxKeys-1)/keysPerSet+1), policy: policy, scale: s}
 }
 
 func (t *table) set(hash uint64) *set {
@@ -63,8 +64,9 @@ func (t *table) set(hash uint64) *set {
 // one charge too many, never one too few.
 func (t *table) hit(hash uint64, now, cost int64) (start int64, ok bool) {
 	s := t.set(hash)
-	for i := range s.slots {
-		e := &s.slots[i]
+	first := firstSlot(hash)
+	for i := range slotsPerSet {
+		e := s.slot(first + i)
 		if e.hash.Load() != hash {
 			continue
 		}
@@ -100,31 +102,42 @@ type hold struct {
 	found bool
 }
 
-func (t *table) hold(hash uint64) hold {
+func (t *table) hold(hash uint64, now int64) hold {
 	s := t.set(hash)
 	s.acquire()
 	for {
-		e, old, found := s.pick(hash)
+		e, old, found := s.pick(hash, now)
 		if e.tat.CompareAndSwap(old, busy) {
 			return hold{t, s, e, hash, old, found}
 		}
 	}
 }
 
-// pick returns the slot of hash or else the one with the least TAT. An unused slot has TAT 0.
-func (s *set) pick(hash uint64) (e *slot, tat int64, found bool) {
-	tat = math.MaxInt64
-	for i := range s.slots {
-		c := &s.slots[i]
+// pick returns the slot of hash or else the first free one (an unused slot has TAT 0), or
+// else the one with the least debt.
+func (s *set) pick(hash uint64, now int64) (e *slot, tat int64, found bool) {
+	first, least := firstSlot(hash), int64(math.MaxInt64)
+	for i := range slotsPerSet {
+		c := s.slot(first + i)
 		v := c.tat.Load()
 		if c.hash.Load() == hash {
 			return c, v, true
 		}
-		if v < tat {
-			e, tat = c, v
+		if debt := max(v, now); debt < least {
+			e, tat, least = c, v, debt
 		}
 	}
 	return e, tat, false
+}
+
+// firstSlot takes low bits, the set having been chosen by the high ones.
+func firstSlot(hash uint64) int { return int(uint32(hash) % slotsPerSet) }
+
+func (s *set) slot(i int) *slot {
+	if i >= slotsPerSet {
+		i -= slotsPerSet
+	}
+	return &s.slots[i]
 }
 
 // start is the TAT that a charge at now adds to.
