@@ -104,12 +104,12 @@ func (m *Manager[T]) Handler(next http.Handler) http.Handler {
 		q := &request{Context: r.Context(), e: e, r: r, w: writer{inner: w}}
 		if e.opts.development && !isLocal(r.Host) {
 			q.event(slog.LevelError, "request-refused", "failure", "development-host", "")
-			http.Error(w, "Misdirected Request", http.StatusMisdirectedRequest)
+			e.opts.refuse(w, r, http.StatusMisdirectedRequest)
 			return
 		}
 		if reason := e.csrf.check(r); reason != "" {
 			q.event(slog.LevelWarn, "request-refused", "failure", reason, "")
-			http.Error(w, "Forbidden: cross-origin request", http.StatusForbidden)
+			e.opts.refuse(w, r, http.StatusForbidden)
 			return
 		}
 		returned := false

@@ -23,6 +23,7 @@ type options struct {
 	origins         []string
 	bypass          []string
 	redirect        func(*http.Request, Challenge) string
+	refused         func(w http.ResponseWriter, r *http.Request, status int)
 	log             *slog.Logger
 	development     bool
 }

@@ -33,13 +33,13 @@ func (m *Manager[T]) Require(p Policy) func(http.Handler) http.Handler {
 			q, err := m.e.request(r.Context())
 			if err != nil {
 				m.e.event(r.Context(), slog.LevelError, "request-refused", "failure", "no-handler", "")
-				http.Error(w, "Internal Server Error", http.StatusInternalServerError)
+				m.e.opts.refuse(w, r, http.StatusInternalServerError)
 				return
 			}
 			var v T
 			o, err := m.open(r.Context(), q, &v)
 			if err != nil {
-				http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
+				m.e.opts.refuse(w, r, http.StatusServiceUnavailable)
 				return
 			}
 			if !p.meets(&o.rec) {
@@ -68,7 +68,7 @@ func (q *request) challenge(w http.ResponseWriter, r *http.Request, c Challenge,
 		return
 	}
 	w.Header().Set("WWW-Authenticate", c.header())
-	http.Error(w, "Unauthorized", http.StatusUnauthorized)
+	q.e.opts.refuse(w, r, http.StatusUnauthorized)
 }
 
 // redirection is for a person who navigates: a script would follow it and take a

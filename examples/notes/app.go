@@ -79,7 +79,7 @@ func newApp(v *vault, o options) (*app, error) {
 	a := &app{store: v.store, log: o.log, clientIP: o.clientIP, plain: o.plain}
 	var errs [8]error
 	a.notebook, errs[0] = newNotebook(v.store, v.envelope)
-	a.sessions, errs[1] = newSessions(v.store.sessions, o)
+	a.sessions, errs[1] = newSessions(v.store.sessions, o, a.foreign)
 	a.hasher, errs[2] = password.New()
 	a.schemas, errs[3] = newSchemas(o.log)
 	a.pages, errs[4] = newPages()
@@ -87,8 +87,8 @@ func newApp(v *vault, o options) (*app, error) {
 	return a, errors.Join(errs[:]...)
 }
 
-func newSessions(store session.Store, o options) (*session.Manager[visitor], error) {
-	opts := []session.Option{session.Logger(o.log)}
+func newSessions(store session.Store, o options, refused func(http.ResponseWriter, *http.Request, int)) (*session.Manager[visitor], error) {
+	opts := []session.Option{session.Logger(o.log), session.Refused(refused)}
 	if o.plain {
 		opts = append(opts, session.InsecureDevelopment())
 	}
@@ -180,7 +180,7 @@ func (a *app) build(o options) http.Handler {
 			}
 		})
 	}
-	return headers.Policy{BehindTLS: o.proxied}.Handler(a.logged(a.counted(a.own(a.found(mux)))))
+	return headers.Policy{BehindTLS: o.proxied}.Handler(a.logged(a.counted(a.sessions.Handler(a.found(mux)))))
 }
 
 type memberKey struct{}

@@ -18,21 +18,14 @@ func (a *app) counted(next http.Handler) http.Handler {
 	})
 }
 
-// own lets requests in that this site's pages, or a program, have sent. What the session manager refuses gets a page, where it
-// has a line of text.
-func (a *app) own(next http.Handler) http.Handler {
-	inner := a.sessions.Handler(next)
-	check := a.sessions.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch ask(check, r).status {
-		case 0:
-			inner.ServeHTTP(w, r)
-		case http.StatusMisdirectedRequest:
-			a.fail(w, r, errHost)
-		default:
-			a.fail(w, r, errForeign)
-		}
-	})
+// foreign is the page for what the session manager refuses: requests that this site's pages have not sent, and without TLS those
+// for another host.
+func (a *app) foreign(w http.ResponseWriter, r *http.Request, status int) {
+	if status == http.StatusMisdirectedRequest {
+		a.fail(w, r, errHost)
+		return
+	}
+	a.fail(w, r, errForeign)
 }
 
 // found gives paths and methods that the table does not have a page, where http.ServeMux has a line of text.
