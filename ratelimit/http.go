@@ -47,7 +47,7 @@ func WithDenialPage(contentType string, render func(io.Writer, *http.Request, De
 // the zero Key, the request is counted with all others like it under one key, so that
 // nobody passes the limiter by being unidentifiable. The request's path plays no part unless key uses it.
 //
-// It panics if l or key is nil.
+// It panics if l, key or the function of WithDenialPage is nil.
 func Middleware(l *Limiter, key func(*http.Request) (Key, error), opts ...HTTPOption) func(http.Handler) http.Handler {
 	if l == nil || key == nil {
 		panic("ratelimit: Middleware needs a limiter and a key function")
@@ -56,6 +56,9 @@ func Middleware(l *Limiter, key func(*http.Request) (Key, error), opts ...HTTPOp
 	g.contentType, g.render = "application/problem+json", renderProblem
 	for _, o := range opts {
 		o(g)
+	}
+	if g.render == nil {
+		panic("ratelimit: WithDenialPage needs a function")
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, next) })
@@ -84,8 +87,8 @@ func (g *guard) serve(w http.ResponseWriter, r *http.Request, next http.Handler)
 	}
 	d, err := g.limiter.AllowN(r.Context(), g.identify(r), cost)
 	if err == nil && !g.private {
-		w.Header().Set("Ratelimit-Policy", g.policy)
-		w.Header().Set("Ratelimit", rateLimitField(&d))
+		w.Header().Add("Ratelimit-Policy", g.policy) // both are Lists, which another middleware may have begun
+		w.Header().Add("Ratelimit", rateLimitField(&d))
 	}
 	if err != nil || !d.Allowed {
 		g.deny(w, r, d, statusOf(err, cost))

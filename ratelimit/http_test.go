@@ -208,3 +208,26 @@ func TestEvents(t *testing.T) {
 		}
 	})
 }
+
+// Both fields are Lists: the middleware inside adds to what the one outside told.
+func TestMiddlewaresTellAllPolicies(t *testing.T) {
+	inner := limited(t, []ratelimit.Limit{{Name: "inner", Rate: 1, Per: time.Minute, Burst: 9}})
+	outer := newLimiter(t, []ratelimit.Limit{{Name: "outer", Rate: 1, Per: time.Minute, Burst: 2}})
+	h := ratelimit.Middleware(outer, ratelimit.ClientIP{}.Key)(inner)
+	r := serve(h, "192.0.2.1:99", "/")
+	for field, want := range map[string][2]string{"RateLimit": {`"outer";r=1`, `"inner";r=8`}, "RateLimit-Policy": {`"outer";q=2`, `"inner";q=9`}} {
+		got := strings.Join(r.Header.Values(field), ", ")
+		if items, ok := parseItems(got); !ok || len(items) != 2 || !strings.Contains(got, want[0]) || !strings.Contains(got, want[1]) {
+			t.Errorf("%s: %s", field, got)
+		}
+	}
+}
+
+func TestMiddlewareWithoutPageIsRefused(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("a denial page of nil was accepted")
+		}
+	}()
+	limited(t, []ratelimit.Limit{ratelimit.PerSecond(1)}, ratelimit.WithDenialPage("text/html", nil))
+}

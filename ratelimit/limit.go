@@ -20,8 +20,8 @@ type Limit struct {
 	// ASCII characters without '"' and '\' (a Structured Fields string, RFC 9651 section 3.3.3).
 	Name string
 
-	// Rate tokens are refilled, evenly, in each Per. Both are positive. The rate is never rounded up;
-	// it is exact if Rate/Per in tokens a nanosecond reduces to a numerator of at most 16, as all that
+	// Rate tokens are refilled, evenly, in each Per. Both are positive, and together at most 16 tokens a
+	// nanosecond. The rate is never rounded up; it is exact if Rate/Per in tokens a nanosecond reduces to a numerator of at most 16, as all that
 	// AtMost returns do, and otherwise rounded down by less than one part in 16·Per(ns)/Rate.
 	Rate int64
 	Per  time.Duration
@@ -75,6 +75,8 @@ func (l Limit) validate() error {
 		return errors.New("ratelimit: limit name is not 1 to 64 printable ASCII characters without quote and backslash")
 	case l.Rate <= 0 || l.Per <= 0:
 		return fmt.Errorf("ratelimit: limit %q: rate and period must be positive", l.Name)
+	case (l.Rate-1)/maxStep >= int64(l.Per):
+		return fmt.Errorf("ratelimit: limit %q: rate is more than 16 tokens a nanosecond", l.Name)
 	case l.Burst <= 0 || l.Burst > maxBurst:
 		return fmt.Errorf("ratelimit: limit %q: burst is not between 1 and 10^15-1", l.Name)
 	case !refillsInTime(l):
@@ -107,15 +109,15 @@ func refillsInTime(l Limit) bool {
 // sums, with no rounding from one call to the next.
 type scale struct {
 	step, unit int64
-	perUnit    uint64 // ⌊(2^64-1)/unit⌋
+	perUnit    uint64 // reciprocal of unit
 	capacity   int64  // burst·unit
-	horizon    int64 // elapsed nanoseconds (nine years or more) at which the virtual clock stops: closed
+	horizon    int64  // elapsed nanoseconds (nine years or more) at which the virtual clock stops: closed
 }
 
 // newScale returns the scale of a valid limit.
 func newScale(l Limit) scale {
 	step, unit := reduce(l.Rate, int64(l.Per))
-	return scale{step: step, unit: unit, perUnit: math.MaxUint64 / uint64(unit), capacity: l.Burst * unit, horizon: maxClock / step}
+	return scale{step: step, unit: unit, perUnit: reciprocal(unit), capacity: l.Burst * unit, horizon: maxClock / step}
 }
 
 // reduce returns the largest fraction step/unit <= rate/per with step <= maxStep.
@@ -153,10 +155,14 @@ func gcd(a, b int64) int64 {
 	return a
 }
 
+// reciprocal is at most 1 below 2^64/unit, so that units < 2^64 times it, divided by 2^64, is
+// less than 1 below units/unit.
+func reciprocal(unit int64) uint64 { return math.MaxUint64 / uint64(unit) }
+
 // tokens is ⌊units/unit⌋ for units >= 0, by a multiplication: a division would be a fifth of a decision.
 func (s *scale) tokens(units int64) int64 {
 	hi, _ := bits.Mul64(uint64(units), s.perUnit)
-	n := int64(hi) // exact or one too low, since perUnit is at most 1 below 2^64/unit
+	n := int64(hi) // exact or one too low
 	if units-n*s.unit >= s.unit {
 		n++
 	}

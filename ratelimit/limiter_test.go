@@ -176,6 +176,7 @@ func TestInvalidLimits(t *testing.T) {
 		"no period":       {{Name: "a", Rate: 1, Burst: 1}},
 		"no burst":        {{Name: "a", Rate: 1, Per: 1}},
 		"huge burst":      {{Name: "a", Rate: math.MaxInt64, Per: 1, Burst: math.MaxInt64}},
+		"unkeepable":      {{Name: "a", Rate: 17, Per: 1, Burst: 1}},
 		"slow refill":     {{Name: "a", Rate: 1, Per: math.MaxInt64, Burst: 1}},
 		"same name":       {good, good},
 		"burst above n":   {ratelimit.AtMost(5, time.Hour, 6)},
@@ -192,6 +193,7 @@ func TestInvalidLimits(t *testing.T) {
 		"no keys":        ratelimit.WithMaxKeys(0),
 		"negative keys":  ratelimit.WithMaxKeys(-1),
 		"too many keys":  ratelimit.WithMaxKeys(math.MaxInt),
+		"beyond memory":  ratelimit.WithMaxKeys(min(1<<30+1, math.MaxInt/32)), // of a 32-bit platform
 		"unknown policy": ratelimit.WithOverflow(7),
 		"device key":     ratelimit.WithDeviceKey(make([]byte, 32)),
 	} {

@@ -71,6 +71,29 @@ func TestLoginLimitsAnAccount(t *testing.T) {
 	})
 }
 
+// The spellings of a name that a system may take for one account share its count.
+func TestLoginCountsSpellingsTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLogin(t)
+		admitted := 0
+		for i, name := range []string{"ann.smith", "Ann.Smith", "ANN.SMITH", " ann.smith", "ann.smith\t", "aNN.smith", "ann.\u017fmith", "ann.Smith "} {
+			if a, _ := begin(t, l, name, client(i), ""); a != nil {
+				admitted++
+			}
+		}
+		if admitted != 4 {
+			t.Errorf("%d attempts at one account", admitted)
+		}
+		device := logIn(t, l, "Bob")
+		for i := range 10 {
+			begin(t, l, "bob", client(i), "")
+		}
+		if a, _ := begin(t, l, "bob", "192.0.2.9", device); a != nil {
+			t.Error("the cookie of one spelling was accepted for another")
+		}
+	})
+}
+
 func TestLoginLimitsAnAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLogin(t)
@@ -277,6 +300,14 @@ func TestLoginOptionsAndEvents(t *testing.T) {
 			if !strings.Contains(got, want) {
 				t.Errorf("no %s in %s", want, got)
 			}
+		}
+		log.Reset()
+		time.Sleep(time.Second)
+		for range 12 {
+			_, _, _ = l.Begin(t.Context(), "x", netip.Addr{}, "")
+		}
+		if got := log.String(); !strings.Contains(got, "event.action") || strings.Contains(got, "source.ip") {
+			t.Errorf("without an address: %s", got)
 		}
 		if strings.Contains(got, "hunter2") || strings.Count(got, "\n") != 1 {
 			t.Error(got)

@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"errors"
 	"log/slog"
+	"math"
 	"time"
 )
 
@@ -34,11 +35,11 @@ const (
 
 const (
 	defaultMaxKeys = 1 << 16
-	largestMaxKeys = 1 << 30
+	largestMaxKeys = min(1<<30, math.MaxInt/64)
 )
 
 // WithMaxKeys sets the number of keys in debt at the same time that each limit has room for,
-// 1 to 2^30. At that number about one live key in ten thousand meets the [Overflow] policy. All
+// 1 to 2^30 (2^25-1 on 32-bit platforms). At that number about one live key in ten thousand meets the [Overflow] policy. All
 // memory, 43 bytes a key and limit, is allocated by the constructor. The default is 65,536.
 func WithMaxKeys(n int) Option { return func(c *config) { c.maxKeys = n } }
 
@@ -46,7 +47,8 @@ func WithMaxKeys(n int) Option { return func(c *config) { c.maxKeys = n } }
 func WithOverflow(p Overflow) Option { return func(c *config) { c.overflow = p } }
 
 // WithClock sets the clock. It is called once for each decision, by many goroutines. Readings may
-// repeat or go back: that delays admissions and never adds any.
+// repeat or go back: that delays admissions and never adds any. A step ahead refills, so a clock that
+// others can set is none to limit by.
 func WithClock(now func() time.Time) Option { return func(c *config) { c.clock = now } }
 
 // WithLogger sets the logger for the events of the package comment. The default is none.
