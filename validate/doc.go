@@ -10,17 +10,18 @@
 // The zero [Config] is the strict one. Of a JSON body: the exact names of the type, each once; nothing behind the
 // value; valid UTF-8 without lone surrogates (RFC 7493); no null where the type has none (a pointer, an [Opt] or an
 // interface takes null, a slice or map does not); no array of another length than its Go array; no number out of the
-// range of its Go type, and no integer that its Go type would round. Of a form or query: no unknown names, no repeated ones unless the field is a slice, no bad
-// escapes. The Content-Type is required and is JSON, unless Config.Kinds says otherwise. [Limits] hold before memory
-// is spent (OWASP ASVS 5.0: 1.5.3, 2.2.1, 15.2.2, 15.3.3).
+// range of its Go type, and no integer that its Go type would round. Of a form or query: no unknown names, no repeated
+// ones unless the field is a slice, no bad escapes. The Content-Type is required and is JSON, unless Config.Kinds says
+// otherwise. [Limits] hold before memory is spent (OWASP ASVS 5.0: 1.5.3, 2.2.1, 15.2.2, 15.3.3).
 //
 // A request fills only the fields that say where they come from: an exported field without a source is an error of
 // [For], as is a tag that names an unknown rule, has a bad parameter, stands on a type that it cannot judge, or
 // reaches the server's disk. So nothing that a client sends can make a rule panic. Every struct in a field, slice,
 // map, pointer or Opt is checked, with or without dive; not one that has its own UnmarshalJSON or UnmarshalText.
 //
-// Rules are validator's, with these differences. required on a struct asks for a value that is not zero. A nil
-// pointer meets only the first rule of its tag. Comparisons of length run before formats. Of their own:
+// Rules are validator's, with these differences. required on a struct asks for a value that is not zero. A nil pointer
+// meets the first rule of its tag; where that is about other fields, the next such rules and required too. Comparisons
+// of length run before formats. Of their own:
 //
 //	present        the member is sent and not null; 0 and false pass. Decoding only.
 //	notnull        the member is not sent as null. Decoding only.

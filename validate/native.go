@@ -49,7 +49,7 @@ func nativeRule(name, param string, s *shape) (func(reflect.Value) bool, error) 
 	if test := ownRules[name]; test != nil {
 		return onString(test), nil
 	}
-	if test := formats[name]; test != nil {
+	if test := formats[name]; test != nil && k == kindString {
 		return onString(test), nil
 	}
 	return nil, nil

@@ -126,8 +126,10 @@ func TestNumbersMeanWhatValidatorMeans(t *testing.T) {
 		D time.Duration `json:"d" validate:"max=5m"`
 		B bool          `json:"b" validate:"eq=true"`
 		O int           `json:"o" validate:"oneof=0 5 -7"`
+		N int           `json:"n" validate:"number"`
+		P *float64      `json:"p" validate:"omitempty,numeric"`
 	}
-	good := n{U: 1, B: true}
+	good := n{U: 1, B: true, N: 7, P: ptr(-1.5)}
 	values := []n{good, {}}
 	for _, i := range []int{-3, -2, 0, 3, 16, 17} {
 		v := good
@@ -225,14 +227,19 @@ func TestNilBehindConditionalRule(t *testing.T) {
 	type in struct {
 		Kind string  `json:"kind"`
 		A    *string `json:"a" validate:"required_if=Kind x,max=3"`
+		B    *string `json:"b" validate:"required_if=Kind z,required_with=A,max=3"`
+		C    *string `json:"c" validate:"excluded_if=Kind z,required"`
 	}
 	s := validate.Must(validate.For[in](validate.Config{}))
 	for body, want := range map[string]string{
-		`{"kind":"y"}`:            "",
-		`{"kind":"x"}`:            "required_if /a",
-		`{"kind":"x","a":"abcd"}`: "max /a",
-		`{"kind":"x","a":"abc"}`:  "",
-		`{"kind":"y","a":null}`:   "",
+		`{"kind":"y","c":""}`:                      "",
+		`{"kind":"x","c":""}`:                      "required_if /a",
+		`{"kind":"x","a":"abcd","b":"","c":""}`:    "max /a",
+		`{"kind":"x","a":"abc","b":"","c":""}`:     "",
+		`{"kind":"y","a":null,"c":""}`:             "",
+		`{"kind":"y","a":"abc","c":""}`:            "required_with /b",
+		`{"kind":"y","a":"abc","b":"abcd","c":""}`: "max /b",
+		`{"kind":"y"}`:                             "required /c",
 	} {
 		if _, err := s.JSON([]byte(body)); codes(err) != want {
 			t.Errorf("%s: %q, want %q", body, codes(err), want)

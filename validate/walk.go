@@ -99,20 +99,25 @@ func (w *walker) rules(v, bare reflect.Value, r *rules, f *field, parent reflect
 	return !r.leaf
 }
 
-// nilPointer does what validator does: omitempty and its like accept it, a rule about other fields is asked, any
-// other rule refuses it.
+// nilPointer does what validator does: omitempty and its like accept it, rules about other fields are asked, and any
+// other rule refuses it. Behind rules about other fields, which have allowed it, only required does.
 func (w *walker) nilPointer(v reflect.Value, r *rules, f *field, parent reflect.Value) {
-	if r == nil || len(r.list) == 0 {
+	if r == nil {
 		return
 	}
-	first := &r.list[0]
-	if first.op != opTest || first.code == "isdefault" {
+	for i := range r.list {
+		one := &r.list[i]
+		if one.op != opTest || one.code == "isdefault" {
+			return
+		}
+		if one.whenNil && w.engine(one, v, f, parent) {
+			continue
+		}
+		if one.whenNil || i == 0 || one.code == "required" {
+			w.fail(one)
+		}
 		return
 	}
-	if first.whenNil && w.engine(first, v, f, parent) {
-		return
-	}
-	w.fail(first)
 }
 
 func (w *walker) engine(r *rule, v reflect.Value, f *field, parent reflect.Value) bool {
