@@ -1,9 +1,6 @@
 package sanitize_test
 
-import (
-	"strings"
-	"time"
-)
+import "strings"
 
 // linearShapes are repeated to a size; each was chosen to make some search start over at every step.
 var linearShapes = []string{
@@ -14,14 +11,3 @@ var linearShapes = []string{
 }
 
 func repeat(shape string, n int) string { return strings.Repeat(shape, n/len(shape)) + ">" }
-
-// fastest returns the shortest of three runs.
-func fastest(f func()) time.Duration {
-	best := time.Duration(1<<63 - 1)
-	for range 3 {
-		start := time.Now()
-		f()
-		best = min(best, time.Since(start))
-	}
-	return best
-}

@@ -183,24 +183,16 @@ func TestBluemonday(t *testing.T) {
 	}
 }
 
-// TestLinear makes hostile inputs four times as long. The ratio allowed leaves room for a busy machine; quadratic time would
-// show as sixteen.
+// TestLinear gives hostile inputs a size at which quadratic work takes minutes and linear work a tenth of a second: the bound
+// between them is far from both, so that a busy machine does not reach it.
 func TestLinear(t *testing.T) {
-	if testing.Short() {
-		t.Skip("seconds of work")
-	}
+	const size, bound = 1 << 19, 3 * time.Second
 	s := presets["article"]
 	for _, shape := range linearShapes {
-		ratio := 0.0
-		for range 3 { // a busy machine may slow one measurement, hardly three
-			small := fastest(func() { s.HTML(repeat(shape, 1<<15)) })
-			large := fastest(func() { s.HTML(repeat(shape, 1<<17)) })
-			if ratio = float64(large) / float64(small); ratio < 9 {
-				break
-			}
-		}
-		if ratio >= 9 {
-			t.Errorf("%q: four times the input takes %.1f times as long", shape, ratio)
+		start := time.Now()
+		s.HTML(repeat(shape, size))
+		if took := time.Since(start); took > bound {
+			t.Errorf("%q: %d bytes take %v, at most %v", shape, size, took, bound)
 		}
 	}
 }
