@@ -159,8 +159,8 @@ func randomLimits(r *rand.Rand, exact bool) []ratelimit.Limit {
 		l := ratelimit.Limit{Name: strconv.Itoa(i), Rate: 1 + r.Int64N(16), Burst: 1 + r.Int64N(20)}
 		l.Per = time.Duration(1 + r.Int64N(1000))
 		if !exact {
-			l.Rate = 1 + r.Int64N(1_000_000)
 			l.Per = time.Duration(1 + r.Int64N(1_000_000_000))
+			l.Rate = 1 + r.Int64N(min(1_000_000, 16*int64(l.Per)))
 		}
 		out = append(out, l)
 	}
