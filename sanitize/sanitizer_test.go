@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/microcosm-cc/bluemonday"
 	"github.com/pavise/pavise/sanitize"
