@@ -29,56 +29,17 @@ type Comment struct {
 	Text   string `json:"text"   validate:"required,max=1000"`
 }
 
-// Account is what the session remembers of whoever is logged in.
-type Account struct{ Name string }
+func main() { run(context.Background(), os.Stdout) }
 
-func main() {
-	if err := run(context.Background(), os.Stdout); err != nil {
-		log.Fatal(err)
-	}
-}
-
-func run(ctx context.Context, w io.Writer) error {
+func run(ctx context.Context, w io.Writer) {
 	// secrets: a key comes from where the operator put it, and no print shows it.
 	// A service reads secrets.Dir("/run/secrets"); Static stands in for it here.
 	source := secrets.Static(map[string]string{"COMMENTS_KEY": crypto.GenerateKey().Export().Reveal()})
 	var config struct {
 		Key secrets.Secret `secret:"COMMENTS_KEY,required"`
 	}
-	if err := secrets.Load(ctx, source, &config); err != nil {
-		return err
-	}
+	check(secrets.Load(ctx, source, &config))
 	fmt.Fprintf(w, "secrets:   the configuration prints as %+v\n", config)
-
-	// ratelimit: five at once, then one each 12 seconds, for each address.
-	limiter, err := ratelimit.New([]ratelimit.Limit{{Name: "comments", Rate: 5, Per: time.Minute, Burst: 5}})
-	if err != nil {
-		return err
-	}
-	client := ratelimit.NewKey("address", "192.0.2.7")
-	for n := 0; ; n++ {
-		decision, err := limiter.Allow(ctx, client)
-		if err != nil {
-			return err
-		}
-		if !decision.Allowed {
-			fmt.Fprintf(w, "ratelimit: 429 after %d, retry in %v\n", n, decision.RetryAfter.Round(time.Second))
-			break
-		}
-	}
-
-	// session: logged out stays logged out. No option is the safe choice.
-	sessions, err := session.New[Account](session.NewMemoryStore(10_000))
-	if err != nil {
-		return err
-	}
-	site := routes(sessions)
-	login := send(site, "POST", "/login", "", "")
-	cookie := login.Header.Get("Set-Cookie")
-	before := send(site, "GET", "/me", "", cookie)
-	send(site, "POST", "/logout", "", cookie)
-	after := send(site, "GET", "/me", "", cookie)
-	fmt.Fprintf(w, "session:   logged in %d, the same cookie after logout %d\n", before.StatusCode, after.StatusCode)
 
 	// validate: everything that is wrong is said at once, and no value is repeated.
 	comments := validate.Must(validate.For[Comment](validate.Config{}))
@@ -86,9 +47,38 @@ func run(ctx context.Context, w io.Writer) error {
 		w.WriteHeader(http.StatusCreated)
 		return nil
 	})
-	good := send(accept, "POST", "/comments", `{"author":"ann@example.com","stars":0,"text":"Hello"}`, "")
-	bad := send(accept, "POST", "/comments", `{"author":"ann","text":"Hello","Text":"again","admin":true}`, "")
+	good := send(accept, "POST /comments", `{"author":"ann@example.com","stars":0,"text":"Hello"}`, nil)
+	bad := send(accept, "POST /comments", `{"author":"ann","text":"Hello","Text":"again","admin":true}`, nil)
 	fmt.Fprintf(w, "validate:  %d for a good comment, %d for one with a wrong, a missing and two unknown members\n", good.StatusCode, bad.StatusCode)
+
+	// ratelimit: five at once, then one each 12 seconds, for each address.
+	limiter := must(ratelimit.New([]ratelimit.Limit{{Name: "comments", Rate: 5, Per: time.Minute, Burst: 5}}))
+	client, admitted := ratelimit.NewKey("address", "192.0.2.7"), 0
+	decision := must(limiter.Allow(ctx, client))
+	for ; decision.Allowed; decision = must(limiter.Allow(ctx, client)) {
+		admitted++
+	}
+	fmt.Fprintf(w, "ratelimit: 429 after %d, retry in %v\n", admitted, decision.RetryAfter.Round(time.Second))
+
+	// session: logged out stays logged out. No option is the safe choice.
+	sessions := must(session.New[struct{}](session.NewMemoryStore(10_000)))
+	do := func(f func(context.Context) error) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if err := f(r.Context()); err != nil {
+				http.Error(w, "please try again later", http.StatusServiceUnavailable)
+			}
+		}
+	}
+	mux := http.NewServeMux()
+	mux.Handle("POST /login", do(func(ctx context.Context) error { return sessions.Login(ctx, session.Auth{User: "ann"}, nil) }))
+	mux.Handle("POST /logout", do(sessions.Logout))
+	mux.Handle("GET /me", sessions.Require(session.Policy{})(do(func(context.Context) error { return nil })))
+	site := sessions.Handler(mux)
+	cookies := send(site, "POST /login", "", nil).Cookies()
+	before := send(site, "GET /me", "", cookies)
+	send(site, "POST /logout", "", cookies)
+	after := send(site, "GET /me", "", cookies)
+	fmt.Fprintf(w, "session:   logged in %d, the same cookie after logout %d\n", before.StatusCode, after.StatusCode)
 
 	// sanitize: rich text keeps its form and loses what is not text.
 	clean := sanitize.MustCompile(sanitize.Comment())
@@ -96,60 +86,35 @@ func run(ctx context.Context, w io.Writer) error {
 	fmt.Fprintf(w, "sanitize:  %s\n", html)
 
 	// crypto: what is stored is encrypted, and opens only where it belongs.
-	key, err := crypto.ParseKey(config.Key)
-	if err != nil {
-		return err
-	}
-	keys, err := crypto.NewKeyring(key)
-	if err != nil {
-		return err
-	}
-	sealed, err := keys.Seal(nil, []byte(html), crypto.Bind("comment", "42"))
-	if err != nil {
-		return err
-	}
-	opened, err := keys.Open(nil, sealed, crypto.Bind("comment", "42"))
-	if err != nil {
-		return err
-	}
+	keys := must(crypto.NewKeyring(must(crypto.ParseKey(config.Key))))
+	sealed := must(keys.Seal(nil, []byte(html), crypto.Bind("comment", "42")))
+	opened := must(keys.Open(nil, sealed, crypto.Bind("comment", "42")))
 	_, moved := keys.Open(nil, sealed, crypto.Bind("comment", "43"))
 	fmt.Fprintf(w, "crypto:    %d bytes sealed to %d and opened; copied to another row: %v\n", len(opened), len(sealed), moved)
-	return nil
-}
-
-// routes is a site with a login that believes everybody.
-func routes(sessions *session.Manager[Account]) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
-		err := sessions.Login(r.Context(), session.Auth{User: "ann"}, func(a *Account) error {
-			a.Name = "Ann"
-			return nil
-		})
-		if err != nil {
-			http.Error(w, "cannot log in now", http.StatusServiceUnavailable)
-		}
-	})
-	mux.HandleFunc("POST /logout", func(w http.ResponseWriter, r *http.Request) {
-		if err := sessions.Logout(r.Context()); err != nil {
-			http.Error(w, "cannot log out now", http.StatusServiceUnavailable)
-		}
-	})
-	mux.Handle("GET /me", sessions.Require(session.Policy{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintln(w, "hello")
-	})))
-	return sessions.Handler(mux)
 }
 
 // send plays the browser.
-func send(site http.Handler, method, path, body, cookie string) *http.Response {
+func send(site http.Handler, route, body string, cookies []*http.Cookie) *http.Response {
+	method, path, _ := strings.Cut(route, " ")
 	r := httptest.NewRequest(method, "https://comments.example"+path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	if cookie != "" {
-		value, _, _ := strings.Cut(cookie, ";")
-		r.Header.Set("Cookie", value)
+	for _, c := range cookies {
+		r.AddCookie(c)
 	}
 	w := httptest.NewRecorder()
 	site.ServeHTTP(w, r)
 	return w.Result()
+}
+
+// A service that cannot be put together must not start.
+func check(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+func must[T any](v T, err error) T {
+	check(err)
+	return v
 }
