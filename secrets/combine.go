@@ -26,7 +26,8 @@ func (s static) Fetch(_ context.Context, name string) ([]Version, error) {
 	if v.IsZero() {
 		return nil, named(name, errEmpty)
 	}
-	return []Version{{Secret: v, ID: name}}, nil
+	copied := New(v.Reveal()) // the caller may destroy what it gets
+	return []Version{{Secret: copied, ID: name}}, nil
 }
 
 // First returns a Source that asks each of sources in turn and takes the first

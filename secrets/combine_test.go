@@ -31,6 +31,19 @@ func TestStatic(t *testing.T) {
 	}
 }
 
+// TestStaticOutlivesDestroy: a reader that destroys what it got takes it from nobody else.
+func TestStaticOutlivesDestroy(t *testing.T) {
+	src := secrets.Static(map[string]string{"a": "1"})
+	got, err := src.Fetch(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got[0].Secret.Destroy()
+	if again, err := src.Fetch(t.Context(), "a"); err != nil || !again[0].Secret.Equal(secrets.New("1")) {
+		t.Errorf("after Destroy of the first answer: %v, %v", again, err)
+	}
+}
+
 func TestFirst(t *testing.T) {
 	down := errors.New("store is down")
 	one := secrets.Static(map[string]string{"a": "1", "b": "1"})

@@ -8,13 +8,16 @@ import (
 )
 
 var (
-	errTarget     = errors.New("secrets: Load needs a pointer to a struct")
+	errTarget     = errors.New("secrets: Load needs a pointer to a struct of secrets")
 	errUnexported = errors.New("secrets: Load cannot set an unexported field")
 	errNoTag      = errors.New(`secrets: a Secret without a secret tag stays empty; tag it "-" to mean that`)
+	errOutOfReach = errors.New(`secrets: Load does not look for secrets behind pointers, slices, arrays and maps; tag the field "-" to mean that`)
 	errTag        = errors.New(`secrets: the secret tag has the form "NAME" or "NAME,required"`)
 	errType       = errors.New("secrets: a field is a Secret or has a Decoder for its type")
 	errDecode     = errors.New("secrets: cannot be decoded")
 )
+
+var secretType = reflect.TypeFor[Secret]()
 
 // Load fills the fields of the struct that dst points to from src:
 //
@@ -27,8 +30,9 @@ var (
 // A tagged field is a [Secret] or of a type that a [Decoder] is given for; a plain
 // string is refused, because it would leak. Structs without a tag are filled in
 // turn. A field without the option required keeps what it holds if src does not
-// have its name. An exported Secret without a tag is an error; tag it "-" to fill
-// it elsewhere.
+// have its name. An exported Secret without a tag would stay empty and so is an
+// error, and so are secrets behind a pointer, a slice, an array or a map; tag the
+// field "-" to fill it elsewhere.
 //
 // Load takes the newest version that is not Pending and refuses an empty value and
 // the redaction placeholder. If anything fails, dst is left as it was and the error
@@ -37,11 +41,12 @@ var (
 // parsers quote their input.
 func Load(ctx context.Context, src Source, dst any, decoders ...LoadOption) error {
 	target := reflect.ValueOf(dst)
-	if target.Kind() != reflect.Pointer || target.IsNil() || target.Elem().Kind() != reflect.Struct {
+	if target.Kind() != reflect.Pointer || target.IsNil() || target.Elem().Kind() != reflect.Struct ||
+		target.Elem().Type() == secretType {
 		return errTarget
 	}
 	l := loader{decoders: map[reflect.Type]decodeFunc{
-		reflect.TypeFor[Secret](): func(s Secret) (reflect.Value, error) { return reflect.ValueOf(s), nil },
+		secretType: func(s Secret) (reflect.Value, error) { return reflect.ValueOf(s), nil },
 	}}
 	for _, d := range decoders {
 		l.decoders[d.typ] = d.decode
@@ -88,21 +93,45 @@ func (l *loader) collect(v reflect.Value) {
 		case tag == "-":
 		case tagged:
 			l.add(sf, fv, tag)
-		case sf.Type == reflect.TypeFor[Secret]():
+		case sf.Type == secretType:
 			if fv.CanSet() {
 				l.fail(sf, errNoTag)
 			}
 		case sf.Type.Kind() == reflect.Struct:
 			l.collect(fv)
+		case fv.CanSet() && holdsSecrets(sf.Type, map[reflect.Type]bool{}):
+			l.fail(sf, errOutOfReach)
 		}
 	}
+}
+
+// holdsSecrets reports whether a value of type t can lead to a field that collect
+// would take or refuse. Types in seen are being looked at already.
+func holdsSecrets(t reflect.Type, seen map[reflect.Type]bool) bool {
+	if t == secretType || seen[t] {
+		return t == secretType
+	}
+	seen[t] = true
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		return holdsSecrets(t.Elem(), seen)
+	case reflect.Struct:
+		for sf := range t.Fields() {
+			tag, tagged := sf.Tag.Lookup("secret")
+			reachable := sf.IsExported() || sf.Anonymous
+			if tag != "-" && (tagged || reachable && holdsSecrets(sf.Type, seen)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (l *loader) add(sf reflect.StructField, fv reflect.Value, tag string) {
 	name, option, _ := strings.Cut(tag, ",")
 	decode := l.decoders[sf.Type]
 	switch {
-	case name == "" || option != "" && option != "required":
+	case name == "" || name != strings.TrimSpace(name) || option != "" && option != "required":
 		l.fail(sf, errTag)
 	case !fv.CanSet():
 		l.fail(sf, errUnexported)
@@ -150,10 +179,9 @@ func (f field) value(a answer) (reflect.Value, error) {
 		return reflect.Value{}, nil
 	case err != nil:
 		return reflect.Value{}, f.wrap(err)
-	case s.IsZero():
-		return reflect.Value{}, f.wrap(errEmpty)
-	case isPlaceholder(s):
-		return reflect.Value{}, f.wrap(errPlaceholder)
+	}
+	if err := usable(s); err != nil {
+		return reflect.Value{}, f.wrap(err)
 	}
 	v, err := f.decode(s)
 	if err != nil {
@@ -183,7 +211,15 @@ func (a answer) inUse() (Secret, error) {
 	return Secret{}, ErrNotFound
 }
 
-func isPlaceholder(s Secret) (is bool) {
-	s.Use(func(b []byte) { is = string(b) == placeholder })
-	return is
+// usable refuses what no program means as a value: nothing, and a dump of a value.
+func usable(s Secret) error {
+	b, ok := s.copyTo(nil)
+	defer clear(b)
+	if !ok {
+		return errEmpty
+	}
+	if string(b) == placeholder {
+		return errPlaceholder
+	}
+	return nil
 }

@@ -54,6 +54,7 @@ func TestLoadReportsAllAtOnce(t *testing.T) {
 		Untagged   secrets.Secret
 		Nameless   secrets.Secret `secret:",required"`
 		Misspelled secrets.Secret `secret:"GOOD,requierd"`
+		Spaced     secrets.Secret `secret:" GOOD"`
 		private    secrets.Secret `secret:"GOOD"`
 	}
 	src := secrets.Only(secrets.Static(map[string]string{
@@ -66,6 +67,7 @@ func TestLoadReportsAllAtOnce(t *testing.T) {
 secrets: Untagged: a Secret without a secret tag stays empty; tag it "-" to mean that
 secrets: Nameless: the secret tag has the form "NAME" or "NAME,required"
 secrets: Misspelled: the secret tag has the form "NAME" or "NAME,required"
+secrets: Spaced: the secret tag has the form "NAME" or "NAME,required"
 secrets: private: Load cannot set an unexported field
 secrets: MISSING: not found
 secrets: DENIED: access denied
@@ -142,13 +144,82 @@ func TestDecodeErrorsDoNotEcho(t *testing.T) {
 func TestLoadTargets(t *testing.T) {
 	src := secrets.Static(nil)
 	n := 1
-	for _, dst := range []any{nil, 1, &n, struct{}{}, (*struct{})(nil)} {
+	for _, dst := range []any{nil, 1, &n, struct{}{}, (*struct{})(nil), new(secrets.Secret)} {
 		if err := secrets.Load(t.Context(), src, dst); err == nil {
 			t.Errorf("Load into %T", dst)
 		}
 	}
 	if err := secrets.Load(t.Context(), src, &struct{}{}); err != nil {
 		t.Errorf("Load into an empty struct: %v", err)
+	}
+}
+
+// TestLoadOutOfReach: a Secret that Load would pass over is an error, not an empty
+// password.
+func TestLoadOutOfReach(t *testing.T) {
+	type db struct {
+		Password secrets.Secret `secret:"A,required"`
+	}
+	type node struct {
+		Next  *node // a type that holds itself
+		Value int
+	}
+	src := secrets.Static(map[string]string{"A": "v"})
+	for name, dst := range map[string]any{
+		"pointer to a struct":     &struct{ DB *db }{},
+		"pointer, not nil":        &struct{ DB *db }{new(db)},
+		"pointer to a pointer":    &struct{ DB **db }{},
+		"slice of structs":        &struct{ DB []db }{make([]db, 1)},
+		"array of structs":        &struct{ DB [1]db }{},
+		"map of structs":          &struct{ DB map[string]db }{},
+		"nested":                  &struct{ DB []struct{ Primary *db } }{},
+		"pointer to a Secret":     &struct{ DB *secrets.Secret }{},
+		"map of Secrets":          &struct{ DB map[string]secrets.Secret }{},
+		"embedded, behind a link": &struct{ DB *struct{ db } }{},
+	} {
+		if err := secrets.Load(t.Context(), src, dst); err == nil || !strings.HasPrefix(err.Error(), "secrets: DB: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, dst := range map[string]any{
+		"dismissed": &struct {
+			DB *db `secret:"-"`
+		}{},
+		"all inside": &struct {
+			DB *struct {
+				Password secrets.Secret `secret:"-"`
+			}
+		}{},
+		"unexported": &struct{ db []db }{},
+		"no Secret":  &struct{ DB *struct{ URL *url.URL } }{},
+		"hidden there": &struct {
+			DB *struct{ password secrets.Secret }
+		}{},
+		"recursive": &struct{ DB *node }{},
+	} {
+		if err := secrets.Load(t.Context(), src, dst); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// vetoing has the methods of an Allowlist, also those that have no name outside, and
+// a Fetch of its own.
+type vetoing struct{ *secrets.Allowlist }
+
+func (vetoing) Fetch(context.Context, string) ([]secrets.Version, error) {
+	return nil, secrets.ErrDenied
+}
+
+func TestLoadAsksTheOuterSource(t *testing.T) {
+	src := vetoing{secrets.Only(secrets.Static(map[string]string{"A": "v"}), "A")}
+	for name, src := range map[string]secrets.Source{"Load": src, "Only": secrets.Only(src, "A"), "First": secrets.First(src)} {
+		var c struct {
+			A secrets.Secret `secret:"A,required"`
+		}
+		if err := secrets.Load(t.Context(), src, &c); !errors.Is(err, secrets.ErrDenied) || !c.A.IsZero() {
+			t.Errorf("%s passes over the Fetch of a wrapper: %v", name, err)
+		}
 	}
 }
 
@@ -171,6 +242,19 @@ func TestLoadTakesTheVersionInUse(t *testing.T) {
 		if err := secrets.Load(t.Context(), v, &c); !errors.Is(err, secrets.ErrNotFound) {
 			t.Errorf("%d versions, none in use: %v", len(v), err)
 		}
+	}
+}
+
+// TestLoadRefusesADestroyedValue: a Source that hands out what it destroyed is an
+// error of that name.
+func TestLoadRefusesADestroyedValue(t *testing.T) {
+	var c struct {
+		A secrets.Secret `secret:"A,required"`
+	}
+	gone := secrets.New("v")
+	gone.Destroy()
+	if err := secrets.Load(t.Context(), versions{{Secret: gone}}, &c); err == nil || err.Error() != "secrets: A: is empty" {
+		t.Errorf("Load: %v", err)
 	}
 }
 

@@ -51,8 +51,9 @@ type batcher interface {
 // fetchAll returns src's answer for each name, from one state of the store if src
 // can do that.
 func fetchAll(ctx context.Context, src Source, names []string) []answer {
-	if b, ok := src.(batcher); ok {
-		return b.fetchAll(ctx, names)
+	switch src.(type) {
+	case dir, first, *Allowlist: // not "case batcher": a type that embeds one is asked through its own Fetch
+		return src.(batcher).fetchAll(ctx, names)
 	}
 	answers := make([]answer, len(names))
 	for i, name := range names {
