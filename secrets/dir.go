@@ -25,7 +25,7 @@ import (
 //
 // A file that is empty, larger than 1 MiB, not a regular file or writable by every
 // user is an error. One line ending at the end of a file is removed if the file is
-// valid UTF-8. The directory is opened on every Fetch: one that does not exist, as
+// valid UTF-8, and nothing else: a byte order mark stays. The directory is opened on every Fetch: one that does not exist, as
 // well as an empty path, has no secrets, which is [ErrNotFound].
 func Dir(path string) Source { return dir(path) }
 

@@ -10,9 +10,10 @@ import (
 var errBoth = errors.New("secrets: both the variable and its _FILE form are set")
 
 // Env returns a Source of the allowed environment variables. The secret NAME is the
-// value of the variable NAME or the content of the file whose path is in NAME_FILE,
-// read as [Dir] reads it; setting both is an error. An empty variable counts as
-// unset. A name that is not in allow is [ErrDenied]: with none given, nothing is
+// value of the variable NAME or the content of the file whose path is in NAME_FILE;
+// setting both is an error. [Dir] tells what is refused as a file, but symbolic links
+// are followed, and files that are swapped together may be read apart. An empty
+// variable counts as unset. A name that is not in allow is [ErrDenied]: with none given, nothing is
 // readable.
 //
 // Prefer files: the environment is inherited by child processes, shows in
