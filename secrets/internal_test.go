@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -70,6 +72,59 @@ func TestReadFileDuringWrite(t *testing.T) {
 		s, err := readFile(rewritten{f, file, tt.write})
 		if !errors.Is(err, tt.want) || (err == nil) == s.IsZero() {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestSwapBetweenTwoReads swaps a Kubernetes volume at the worst moment. A reader that
+// follows the links gets a torn pair: the control. A mount keeps to the old state and
+// notices.
+func TestSwapBetweenTwoReads(t *testing.T) {
+	for _, keep := range []bool{true, false} { // whether the kubelet has removed the old state yet
+		dir := t.TempDir()
+		publish := func(stamp, old string) {
+			t.Helper()
+			write := func(name string) error {
+				return os.WriteFile(filepath.Join(dir, stamp, name), []byte(stamp), 0o600)
+			}
+			err := errors.Join(os.Mkdir(filepath.Join(dir, stamp), 0o700), write("crt"), write("key"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(stamp, filepath.Join(dir, "tmp")); err != nil {
+				t.Skip("no symbolic links: ", err)
+			}
+			if err := os.Rename(filepath.Join(dir, "tmp"), filepath.Join(dir, dataLink)); err != nil {
+				t.Fatal(err)
+			}
+			if !keep && old != "" {
+				os.RemoveAll(filepath.Join(dir, old))
+			}
+		}
+		naive := func(name string) string {
+			b, _ := os.ReadFile(filepath.Join(dir, dataLink, name))
+			return string(b)
+		}
+		publish("..1", "")
+		m, err := openMount(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.close()
+		crt, naiveCrt := m.versions("crt"), naive("crt")
+		if crt.err != nil || !m.current() {
+			t.Fatalf("before the swap: %v", crt.err)
+		}
+		publish("..2", "..1")
+		key, naiveKey := m.versions("key"), naive("key")
+		if naiveCrt == naiveKey {
+			t.Error("control: the naive reader does not tear")
+		}
+		if m.current() {
+			t.Error("the swap is not noticed")
+		}
+		if keep && (key.err != nil || !crt.versions[0].Secret.Equal(key.versions[0].Secret)) {
+			t.Errorf("the mount tears: %v", key.err)
 		}
 	}
 }
