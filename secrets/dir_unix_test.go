@@ -104,7 +104,7 @@ func TestKubernetesSwap(t *testing.T) {
 	v.publish(t, generation(0))
 	src := secrets.Only(secrets.First(secrets.Dir(v.dir)), "tls.crt", "tls.key") // they keep the batch together
 
-	const swaps = 200
+	const swaps = 100
 	reading, done := make(chan struct{}), make(chan struct{})
 	states := make([]map[string]bool, 2)
 	var wg sync.WaitGroup
