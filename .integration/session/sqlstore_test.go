@@ -2,6 +2,7 @@
 package session
 
 import (
+	"context"
 	"database/sql"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	_ "github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -160,8 +162,8 @@ func TestIndexes(t *testing.T) {
 	open(t, db, sqlstore.SQLite)
 	for where, index := range map[string]string{
 		"skey = ?":                         "sqlite_autoindex_pavise_sessions_1",
-		"handle = ?":                       "sqlite_autoindex_pavise_sessions_2",
-		"user_id = ? AND user_id <> ''":    "pavise_sessions_user",
+		"user_id = ? AND handle = 'h'":     "sqlite_autoindex_pavise_sessions_2 (user_id=? AND handle=?)",
+		"user_id = ?":                      "sqlite_autoindex_pavise_sessions_2 (user_id=?)",
 		"expires_at <= ?":                  "pavise_sessions_expires",
 		"version = ? AND data IS NOT NULL": "SCAN", // the control
 	} {
@@ -171,5 +173,52 @@ func TestIndexes(t *testing.T) {
 		if err != nil || !strings.Contains(plan, index) {
 			t.Errorf("%s: plan %q, error %v, want %s", where, plan, err, index)
 		}
+	}
+}
+
+// Cleaning up must not wait for the sessions that live, nor they for it.
+func TestDeleteExpiredLeavesTheLivingAlone(t *testing.T) {
+	for _, d := range []struct {
+		dialect                sqlstore.Dialect
+		driver, variable, save string
+	}{
+		{sqlstore.Postgres, "pgx", "PAVISE_POSTGRES", "UPDATE pavise_sessions SET version = 2 WHERE skey = $1"},
+		{sqlstore.MySQL, "mysql", "PAVISE_MARIADB", "UPDATE pavise_sessions SET version = 2 WHERE skey = ?"},
+	} {
+		t.Run(d.dialect.String(), func(t *testing.T) {
+			db := connect(t, d.driver, server(t, d.variable))
+			dropTables(t, db)
+			s := open(t, db, d.dialect)
+			_, now, err := s.Epoch(t.Context(), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, life := range []time.Duration{-time.Hour, -time.Minute, -time.Second, time.Hour, 2 * time.Hour} {
+				r := session.Record{
+					Key: session.Key{Shard: uint16(i)}, Handle: session.Handle(strings.Repeat("abcde"[i:i+1], 26)), Version: 1,
+					Created: now, Expires: now.Add(life), Idle: time.Hour,
+				}
+				if err := s.Create(t.Context(), r, 1); err != nil {
+					t.Fatal(err)
+				}
+			}
+			busy, err := db.BeginTx(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer busy.Rollback()
+			// Not the next one to die: InnoDB looks at that one to see where to stop.
+			last := append([]byte{0, 4}, make([]byte, 32)...)
+			if _, err := busy.Exec(d.save, last); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			for _, want := range []int{2, 1} {
+				if n, err := s.DeleteExpired(ctx, 2); n != want || err != nil {
+					t.Errorf("DeleteExpired beside a transaction: %d and error %v, want %d", n, err, want)
+				}
+			}
+		})
 	}
 }

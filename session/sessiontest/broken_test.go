@@ -70,6 +70,13 @@ func (b *broken) stale(user string, epoch uint64) bool {
 func (b *broken) epochOf(user string) uint64 { return 1 + b.epochs[b.id(user)] }
 
 func (b *broken) handleTaken(r session.Record) bool {
+	if b.fault == "handles of all users" {
+		for _, other := range b.records {
+			if other.Handle == r.Handle {
+				return true
+			}
+		}
+	}
 	k, ok := b.index[b.id(r.User)][r.Handle]
 	_, alive := b.live(k)
 	return ok && alive && r.User != ""
@@ -179,8 +186,11 @@ func (b *broken) Save(_ context.Context, k session.Key, version uint64, data []b
 	return r.Version, nil
 }
 
-func (b *broken) Rotate(_ context.Context, old session.Key, version uint64, r session.Record, epoch uint64) error {
+func (b *broken) Rotate(ctx context.Context, old session.Key, version uint64, r session.Record, epoch uint64) error {
 	defer b.lock()()
+	if ctx.Err() != nil && b.fault == "an ended context is a conflict" {
+		return session.ErrConflict
+	}
 	o, ok := b.live(old)
 	_, taken := b.live(r.Key)
 	switch {

@@ -112,6 +112,18 @@ func checkCreate(s *suite) {
 		s.wantSame("Load after it", s.load(r.Key), r)
 		s.wantHandles("after it", user, r.Handle)
 	}
+	// A handle is unique among the user's, not among all: nobody's call can depend
+	// on what another user has.
+	same := func(r2 *session.Record) { r2.Handle = r.Handle }
+	other := name()
+	theirs, visitor := s.create(other, same), s.create("", same)
+	s.create("", same)
+	s.wantHandles("of another user with the same handle", other, r.Handle)
+	s.want("DeleteHandle", s.store.DeleteHandle(s.ctx, user, r.Handle), nil)
+	s.gone("after DeleteHandle", r)
+	s.wantSame("Load of another user's record with the same handle", s.load(theirs.Key), theirs)
+	s.wantSame("Load of an anonymous record with the same handle", s.load(visitor.Key), visitor)
+
 	anonymous := s.create("")
 	again := newRecord("", now)
 	again.Key = anonymous.Key
@@ -329,7 +341,7 @@ func checkKeep(s *suite) {
 // checkContext: an ended context is not an answer about the session.
 func checkContext(s *suite) {
 	user := name()
-	r := s.create(user)
+	r, old := s.create(user), s.create(user)
 	e, now := s.epoch(user)
 	ctx, cancel := context.WithCancel(s.ctx)
 	cancel()
@@ -339,12 +351,15 @@ func checkContext(s *suite) {
 		{method: save, key: r.Key, version: 1},
 		{method: create, record: newRecord(user, now), epoch: e},
 		{method: list, user: user},
+		{method: del, key: newKey(user)},
+		{method: deleteHandle, user: user, handle: newHandle()},
+		{method: deleteUser, user: name()},
 		{method: epoch, user: user},
-		{method: rotate, key: newKey(user), version: 1, record: newRecord(user, now), epoch: e},
+		{method: rotate, key: old.Key, version: 1, record: newRecord(user, now), epoch: e},
 	} {
 		err := c.make(ctx, s.store).err
 		for _, named := range []error{session.ErrNotFound, session.ErrConflict, session.ErrStaleEpoch} {
-			if errors.Is(err, named) && c.method != rotate {
+			if errors.Is(err, named) {
 				s.Errorf("%s with an ended context: %v", c.method, err)
 			}
 		}

@@ -139,6 +139,7 @@ func checkLogoutRace(s *suite) {
 				if !s.tolerated(err) || !s.tolerated(touched) || touched != nil {
 					return
 				}
+				runtime.Gosched()
 			}
 		})
 		s.gone("after Delete under writers", r)
@@ -178,6 +179,7 @@ func checkRevokeRace(s *suite) {
 					return
 				}
 				last = next
+				runtime.Gosched() // the other one gets its turn on one CPU too
 			}
 		})
 		s.gone("after DeleteHandle under rotation", last)

@@ -65,6 +65,7 @@ func TestBrokenStores(t *testing.T) {
 		{"float versions", "round trip", "v=9007199254740992"},
 		{"shares memory", "copies", "the caller changed what it had given to Create"},
 		{"create replaces", "create inserts only", "Create with the same key: got error <nil>"},
+		{"handles of all users", "create inserts only", "Create: session: version conflict"},
 		{"create meets the dead", "the dead", "Create with the key and handle of a dead record: got error session: version conflict"},
 		{"save ignores the version", "save", "Save with another version: got error <nil>"},
 		{"save ignores the version", "concurrent updates", "acknowledged updates: counter"},
@@ -109,6 +110,7 @@ func TestBrokenStores(t *testing.T) {
 		{"sweeps the living", "delete expired", "session: not found"},
 		{"sweeps beyond the limit", "delete expired", "DeleteExpired(0) freed 5"},
 		{"an ended context is not found", "ended context", "Load with an ended context: session: not found"},
+		{"an ended context is a conflict", "ended context", "Rotate with an ended context: session: version conflict"},
 	} {
 		t.Run(tt.fault+"/"+tt.check, func(t *testing.T) {
 			if said := verdict(t, tt.check, tt.fault); !strings.Contains(said, tt.says) {

@@ -45,7 +45,7 @@ func ExampleSchema() {
 		}
 	}
 	// Output:
-	// postgres user_id TEXT COLLATE "C" NOT NULL,
-	// mysql user_id VARBINARY(255) NOT NULL,
-	// sqlite user_id TEXT NOT NULL,
+	// postgres user_id TEXT COLLATE "C",
+	// mysql user_id VARBINARY(255),
+	// sqlite user_id TEXT,
 }

@@ -12,6 +12,7 @@ import (
 //	{version}  the column version; in MySQL reading it also reports that a row matched
 //	{or ...}   what INSERT changes instead when the key exists
 //	{lock}     keeps the selected row locked until the transaction ends
+//	{oldest}   selects what to delete
 //	{min} {max}
 type queries struct {
 	insert, load, version, save, rotate, touch                string
@@ -22,18 +23,18 @@ type queries struct {
 }
 
 const (
-	columns = `skey, handle, user_id, version, aal, methods, persist, created_at, auth_at, expires_at, seen_at, idle_until`
+	columns = `skey, handle, COALESCE(user_id, ''), version, aal, methods, persist, created_at, auth_at, expires_at, seen_at, idle_until`
 
 	// live is true of a row that exists for the contract.
 	live = `{now} < idle_until AND {now} < expires_at`
+
+	// oldest are so many rows whose absolute end is not after the given time.
+	oldest = `expires_at <= ? ORDER BY expires_at LIMIT ?`
 
 	// liveAtOnce reads the clock once for a row, so that the time returned with it
 	// is the time it was compared with.
 	liveAtOnce = ` FROM pavise_sessions, (SELECT {now} AS now) AS clock
 		WHERE clock.now < idle_until AND clock.now < expires_at AND `
-
-	// listed lets a planner use the index of users, which leaves out anonymous rows.
-	listed = `user_id = ? AND user_id <> ''`
 )
 
 func newQueries(d Dialect) queries {
@@ -56,28 +57,26 @@ func newQueries(d Dialect) queries {
 			WHERE skey = ? AND ` + live),
 
 		deleteKey:           sql(`DELETE FROM pavise_sessions WHERE skey = ?`),
-		deleteHandle:        sql(`DELETE FROM pavise_sessions WHERE handle = ? AND ` + listed),
-		holdsHandle:         sql(`SELECT COUNT(*) FROM pavise_sessions WHERE handle = ? AND ` + listed),
-		deleteDeadDuplicate: sql(`DELETE FROM pavise_sessions WHERE (skey = ? OR handle = ?) AND NOT (` + live + `)`),
+		deleteHandle:        sql(`DELETE FROM pavise_sessions WHERE user_id = ? AND handle = ?`),
+		holdsHandle:         sql(`SELECT COUNT(*) FROM pavise_sessions WHERE user_id = ? AND handle = ?`),
+		deleteDeadDuplicate: sql(`DELETE FROM pavise_sessions WHERE (skey = ? OR user_id = ? AND handle = ?) AND NOT (` + live + `)`),
 
 		epoch:        sql(`SELECT COALESCE((SELECT epoch FROM pavise_session_epochs WHERE user_id = ?), 1), {now}`),
 		ensureEpoch:  sql(`INSERT INTO pavise_session_epochs (user_id, epoch) VALUES (?, 1) {or epoch = pavise_session_epochs.epoch}`),
 		lockEpoch:    sql(`SELECT epoch FROM pavise_session_epochs WHERE user_id = ? {lock}`),
 		advanceEpoch: sql(`INSERT INTO pavise_session_epochs (user_id, epoch) VALUES (?, 2) {or epoch = pavise_session_epochs.epoch + 1}`),
 
-		user: sql(`SELECT ` + columns + `, clock.now` + liveAtOnce + listed),
+		user: sql(`SELECT ` + columns + `, clock.now` + liveAtOnce + `user_id = ?`),
 		// These two are numbered when the handles to keep have been appended.
-		deleteUserLive: spell(`DELETE FROM pavise_sessions WHERE ` + live + ` AND ` + listed),
-		deleteUser:     spell(`DELETE FROM pavise_sessions WHERE ` + listed),
+		deleteUserLive: spell(`DELETE FROM pavise_sessions WHERE ` + live + ` AND user_id = ?`),
+		deleteUser:     spell(`DELETE FROM pavise_sessions WHERE user_id = ?`),
 
-		now: sql(`SELECT {now}`),
-		// MySQL wants a derived table here, and no LIMIT beside IN.
-		deleteExpired: sql(`DELETE FROM pavise_sessions WHERE expires_at <= ? AND skey IN (SELECT skey FROM
-			(SELECT skey FROM pavise_sessions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?) AS dead)`),
+		now:           sql(`SELECT {now}`),
+		deleteExpired: sql(`DELETE FROM pavise_sessions WHERE {oldest}`),
 	}
 }
 
-// words are the dialect's own for those in braces. Two of them need a reason:
+// words are the dialect's own for those in braces. Three of them need a reason:
 //
 // In MySQL the count of affected rows leaves out those that matched but did not
 // change, such as a Touch in the same microsecond as another, unless the DSN says
@@ -86,6 +85,9 @@ func newQueries(d Dialect) queries {
 //
 // UNIX_TIMESTAMP(NOW(6)) goes through the time zone of the connection and jumps an
 // hour when summer ends; the difference of two UTC times does not.
+//
+// For a DELETE with a subquery MySQL looks at every row and locks it. With a LIMIT it
+// walks the index and locks what it deletes; the others have no such LIMIT.
 func (d Dialect) words() []string {
 	switch d {
 	case MySQL:
@@ -93,6 +95,7 @@ func (d Dialect) words() []string {
 			"{now}", "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(6))",
 			"{version}", "LAST_INSERT_ID(version)",
 			"{lock}", "FOR UPDATE", "{min}", "LEAST", "{max}", "GREATEST",
+			"{oldest}", oldest,
 			"{or ", "ON DUPLICATE KEY UPDATE ", "}", "",
 		}
 	case SQLite: // counts milliseconds, in a float; writers come one at a time
@@ -100,6 +103,7 @@ func (d Dialect) words() []string {
 			"{now}", "(CAST(round(unixepoch('subsec') * 1000) AS INTEGER) * 1000)",
 			"{version}", "version",
 			"{lock}", "", "{min}", "min", "{max}", "max",
+			"{oldest}", "skey IN (SELECT skey FROM pavise_sessions WHERE " + oldest + ")",
 			"{or ", "ON CONFLICT (user_id) DO UPDATE SET ", "}", "",
 		}
 	}
@@ -107,6 +111,7 @@ func (d Dialect) words() []string {
 		"{now}", "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
 		"{version}", "version",
 		"{lock}", "FOR UPDATE", "{min}", "LEAST", "{max}", "GREATEST",
+		"{oldest}", "skey IN (SELECT skey FROM pavise_sessions WHERE " + oldest + ")",
 		"{or ", "ON CONFLICT (user_id) DO UPDATE SET ", "}", "",
 	}
 }

@@ -79,10 +79,19 @@ func notNil(data []byte) []byte {
 	return data
 }
 
+// owner is the column user_id: NULL for an anonymous record, which is then in
+// nobody's list and has the same handle as nobody.
+func owner(user string) any {
+	if user == "" {
+		return nil
+	}
+	return user
+}
+
 // values are r's in the order of the statements insert and rotate.
 func values(r session.Record) []any {
 	return []any{
-		keyBytes(r.Key), string(r.Handle), r.User, int64(r.Version), notNil(r.Data), int64(r.AAL),
+		keyBytes(r.Key), string(r.Handle), owner(r.User), int64(r.Version), notNil(r.Data), int64(r.AAL),
 		strings.Join(r.Methods, " "), r.Persist, r.Created.UnixMicro(), r.AuthTime.UnixMicro(), r.Expires.UnixMicro(),
 		r.Idle.Microseconds(), r.Expires.UnixMicro(),
 	}

@@ -136,7 +136,7 @@ func (s *Store) put(ctx context.Context, r session.Record, epoch uint64, write f
 		if classify(s.dialect, err) != duplicate {
 			return err
 		}
-		res, err := s.exec(ctx, s.db, s.q.deleteDeadDuplicate, keyBytes(r.Key), string(r.Handle))
+		res, err := s.exec(ctx, s.db, s.q.deleteDeadDuplicate, keyBytes(r.Key), owner(r.User), string(r.Handle))
 		if err != nil {
 			return err
 		}

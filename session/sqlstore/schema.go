@@ -11,7 +11,8 @@ import (
 // pavise_session_epochs, each ended by ";\n". They may be run again, and a later
 // version of this package only appends to them.
 //
-// Times are microseconds since 1970 in UTC, on the clock of the database.
+// Times are microseconds since 1970 in UTC, on the clock of the database. The user
+// id of an anonymous session is NULL.
 //
 // The table of epochs has a row for each user who ever logged in. Keep it: a user
 // whose row is gone starts again at the first epoch.
@@ -54,8 +55,8 @@ func madeByAnother(d Dialect, err error) bool {
 const schemaPostgres = `
 CREATE TABLE IF NOT EXISTS pavise_sessions (
 	skey       BYTEA PRIMARY KEY,
-	handle     TEXT COLLATE "C" NOT NULL UNIQUE,
-	user_id    TEXT COLLATE "C" NOT NULL,
+	handle     TEXT COLLATE "C" NOT NULL,
+	user_id    TEXT COLLATE "C",
 	version    BIGINT NOT NULL,
 	data       BYTEA NOT NULL,
 	aal        SMALLINT NOT NULL,
@@ -65,9 +66,9 @@ CREATE TABLE IF NOT EXISTS pavise_sessions (
 	auth_at    BIGINT NOT NULL,
 	expires_at BIGINT NOT NULL,
 	seen_at    BIGINT NOT NULL,
-	idle_until BIGINT NOT NULL
+	idle_until BIGINT NOT NULL,
+	UNIQUE (user_id, handle)
 ) WITH (fillfactor = 90);
-CREATE INDEX IF NOT EXISTS pavise_sessions_user ON pavise_sessions (user_id) WHERE user_id <> '';
 CREATE INDEX IF NOT EXISTS pavise_sessions_expires ON pavise_sessions (expires_at);
 CREATE TABLE IF NOT EXISTS pavise_session_epochs (
 	user_id TEXT COLLATE "C" PRIMARY KEY,
@@ -81,7 +82,7 @@ const schemaMySQL = `
 CREATE TABLE IF NOT EXISTS pavise_sessions (
 	skey       BINARY(34) NOT NULL PRIMARY KEY,
 	handle     VARBINARY(64) NOT NULL,
-	user_id    VARBINARY(255) NOT NULL,
+	user_id    VARBINARY(255),
 	version    BIGINT NOT NULL,
 	data       MEDIUMBLOB NOT NULL,
 	aal        SMALLINT NOT NULL,
@@ -92,8 +93,7 @@ CREATE TABLE IF NOT EXISTS pavise_sessions (
 	expires_at BIGINT NOT NULL,
 	seen_at    BIGINT NOT NULL,
 	idle_until BIGINT NOT NULL,
-	UNIQUE KEY pavise_sessions_handle (handle),
-	KEY pavise_sessions_user (user_id),
+	UNIQUE KEY pavise_sessions_user (user_id, handle),
 	KEY pavise_sessions_expires (expires_at)
 ) ENGINE=InnoDB;
 CREATE TABLE IF NOT EXISTS pavise_session_epochs (
@@ -105,8 +105,8 @@ CREATE TABLE IF NOT EXISTS pavise_session_epochs (
 const schemaSQLite = `
 CREATE TABLE IF NOT EXISTS pavise_sessions (
 	skey       BLOB NOT NULL PRIMARY KEY,
-	handle     TEXT NOT NULL UNIQUE,
-	user_id    TEXT NOT NULL,
+	handle     TEXT NOT NULL,
+	user_id    TEXT,
 	version    INTEGER NOT NULL,
 	data       BLOB NOT NULL,
 	aal        INTEGER NOT NULL,
@@ -116,9 +116,9 @@ CREATE TABLE IF NOT EXISTS pavise_sessions (
 	auth_at    INTEGER NOT NULL,
 	expires_at INTEGER NOT NULL,
 	seen_at    INTEGER NOT NULL,
-	idle_until INTEGER NOT NULL
+	idle_until INTEGER NOT NULL,
+	UNIQUE (user_id, handle)
 ) STRICT;
-CREATE INDEX IF NOT EXISTS pavise_sessions_user ON pavise_sessions (user_id) WHERE user_id <> '';
 CREATE INDEX IF NOT EXISTS pavise_sessions_expires ON pavise_sessions (expires_at);
 CREATE TABLE IF NOT EXISTS pavise_session_epochs (
 	user_id TEXT NOT NULL PRIMARY KEY,

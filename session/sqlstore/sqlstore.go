@@ -16,7 +16,8 @@
 // handles and times; data is sealed and keys are hashes of tokens.
 //
 // The promise is as good as the database's: it must be durable (Postgres
-// synchronous_commit, InnoDB innodb_flush_log_at_trx_commit=1) and db must reach
+// synchronous_commit, InnoDB innodb_flush_log_at_trx_commit=1, SQLite
+// synchronous=FULL, each its default) and db must reach
 // the primary, not a replica. A restored backup brings old sessions back, until
 // their absolute end.
 //

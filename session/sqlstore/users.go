@@ -89,7 +89,7 @@ func (s *Store) DeleteHandle(ctx context.Context, user string, h session.Handle)
 		return nil // no record can have it
 	}
 	for {
-		res, err := s.exec(ctx, s.db, s.q.deleteHandle, string(h), user)
+		res, err := s.exec(ctx, s.db, s.q.deleteHandle, user, string(h))
 		if err != nil {
 			return named("delete handle", err)
 		}
@@ -98,7 +98,7 @@ func (s *Store) DeleteHandle(ctx context.Context, user string, h session.Handle)
 		}
 		var held int
 		err = s.retry(ctx, func() error {
-			return s.db.QueryRowContext(ctx, s.q.holdsHandle, string(h), user).Scan(&held)
+			return s.db.QueryRowContext(ctx, s.q.holdsHandle, user, string(h)).Scan(&held)
 		})
 		if err != nil || held == 0 {
 			return named("delete handle", err)
@@ -163,7 +163,7 @@ func (s *Store) DeleteExpired(ctx context.Context, limit int) (int, error) {
 	if err := s.retry(ctx, func() error { return s.db.QueryRowContext(ctx, s.q.now).Scan(&now) }); err != nil {
 		return 0, named("delete expired", err)
 	}
-	res, err := s.exec(ctx, s.db, s.q.deleteExpired, now, now, limit)
+	res, err := s.exec(ctx, s.db, s.q.deleteExpired, now, limit)
 	if err != nil {
 		return 0, named("delete expired", err)
 	}
