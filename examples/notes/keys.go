@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -37,7 +38,7 @@ func (v *vault) Close() error { return v.store.Close() }
 // either looks like lost notes, and what it writes is lost later. Only an empty database gets a new key. Every step can be
 // interrupted and is taken up again by the next start.
 func openVault(ctx context.Context, dataDir, postgres string) (*vault, error) {
-	if err := os.MkdirAll(dataDir, 0o700); err != nil {
+	if err := makeFolder(dataDir); err != nil {
 		return nil, err
 	}
 	keyring, err := readKeys(ctx, dataDir)
@@ -78,18 +79,19 @@ func (v *vault) unlock(ctx context.Context, keyring *crypto.Keyring) (err error)
 	if v.deviceKey, err = v.envelope.Open(ctx, nil, sealed, checkBinding); err != nil {
 		return errWrongKey
 	}
-	return nil
+	if !v.envelope.NeedsRewrap(sealed) {
+		return nil
+	}
+	if sealed, err = v.envelope.Seal(ctx, nil, v.deviceKey, checkBinding); err != nil {
+		return err
+	}
+	return v.store.setKeyCheck(ctx, sealed) // or the key before would be needed for ever
 }
 
 var checkBinding = crypto.Unbound("notes/key-check")
 
 // firstCheck returns the check value that is in the database afterwards, which another process may have put there.
 func (v *vault) firstCheck(ctx context.Context) ([]byte, error) {
-	if empty, err := v.store.neverUsed(ctx); err != nil {
-		return nil, err
-	} else if !empty {
-		return nil, errWrongKey // somebody has removed the check value
-	}
 	check := make([]byte, 32)
 	rand.Read(check) // never fails
 	sealed, err := v.envelope.Seal(ctx, nil, check, checkBinding)
@@ -99,7 +101,11 @@ func (v *vault) firstCheck(ctx context.Context) ([]byte, error) {
 	if err := v.store.addKeyCheck(ctx, sealed); err != nil {
 		return nil, err
 	}
-	return v.store.keyCheck(ctx)
+	sealed, err = v.store.keyCheck(ctx)
+	if errors.Is(err, errNotFound) {
+		err = errWrongKey // there are users: somebody has removed the check value
+	}
+	return sealed, err
 }
 
 // readKeys reads the newest key and the one before it.
@@ -136,31 +142,52 @@ func private(path string) error {
 	return err
 }
 
+// firstKey returns the key of a database that was never used: a new one, or that of another process that was faster.
 func firstKey(ctx context.Context, db *store, dataDir string) (*crypto.Keyring, error) {
-	if empty, err := db.neverUsed(ctx); err != nil {
-		return nil, err
-	} else if !empty {
-		return nil, errDatabaseWithoutKey
-	}
-	key := crypto.GenerateKey()
-	if err := createKeyFile(filepath.Join(dataDir, keyFile), key); err != nil {
+	empty, err := db.neverUsed(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return crypto.NewKeyring(key)
+	if empty {
+		err = createKeyFile(filepath.Join(dataDir, keyFile), crypto.GenerateKey())
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+	}
+	keyring, err := readKeys(ctx, dataDir)
+	if errors.Is(err, secrets.ErrNotFound) {
+		err = errDatabaseWithoutKey
+	}
+	return keyring, err
 }
 
-// createKeyFile never replaces a file, and returns when the new one would survive a power cut.
+// createKeyFile never replaces a file, never shows half a key, and returns when the new one would survive a power cut.
 func createKeyFile(path string, key crypto.Key) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-key-*") // for this user only
 	if err != nil {
 		return err
 	}
+	defer os.Remove(f.Name())
 	_, err = io.WriteString(f, key.Export().Reveal()+"\n")
-	err = errors.Join(err, f.Sync(), f.Close(), syncDir(filepath.Dir(path)), syncDir(filepath.Dir(filepath.Dir(path))))
-	if err != nil {
-		os.Remove(path) // it has not sealed anything yet
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
 	}
-	return err
+	if err := os.Link(f.Name(), path); err != nil { // unlike Rename it fails if there is a file
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// makeFolder makes the data folder if there is none, to stay after a power cut. One that is there was made by somebody who may
+// not let this program read the folder above.
+func makeFolder(path string) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
 }
 
 func syncDir(path string) error {

@@ -7,13 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
@@ -83,6 +86,9 @@ func sqliteFile(path string, create bool) error {
 		return fmt.Errorf("notes: there is a key, but no database at %s: %w", path, errKeyWithoutDatabase)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) { // another process was faster
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -94,12 +100,22 @@ func openPostgres(dsn string, _ bool) (*store, error) {
 	if err != nil {
 		return nil, errors.New("notes: -db is not a Postgres URL") // the driver's error would repeat it, password included
 	}
+	if optionalTLS(config) {
+		return nil, errors.New("notes: -db leaves it to the network whether there is TLS: add sslmode=verify-full, or sslmode=disable where nobody can listen")
+	}
 	config.RuntimeParams["synchronous_commit"] = "on" // an acknowledged note is on the disk, whatever the server's default
 	db := stdlib.OpenDB(*config)
 	db.SetMaxOpenConns(16)
 	db.SetMaxIdleConns(16)
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	return &store{db: db, dialect: sqlstore.Postgres}, nil
+}
+
+// optionalTLS finds the modes prefer, which is the default, and allow: whoever sits in between can turn TLS off.
+func optionalTLS(c *pgx.ConnConfig) bool {
+	return !loopback(net.JoinHostPort(c.Host, "")) && slices.ContainsFunc(c.Fallbacks, func(f *pgconn.FallbackConfig) bool {
+		return f.Host == c.Host && (f.TLSConfig == nil) != (c.TLSConfig == nil)
+	})
 }
 
 //go:embed migrations

@@ -18,6 +18,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -144,6 +145,56 @@ func TestFirstStartInterrupted(t *testing.T) {
 	}
 }
 
+// Programs that start together on an empty folder share one key.
+func TestFirstStartsTogether(t *testing.T) {
+	for range 5 {
+		dir := filepath.Join(t.TempDir(), "data")
+		var all sync.WaitGroup
+		keys := make([][]byte, 4)
+		for i := range keys {
+			all.Go(func() {
+				v, err := openVault(t.Context(), dir, "")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer v.Close()
+				keys[i] = v.deviceKey
+			})
+		}
+		all.Wait()
+		for _, key := range keys {
+			if !bytes.Equal(key, keys[0]) {
+				t.Error("two programs have two keys")
+			}
+		}
+		if list := names(t, dir); list != "notes.db notes.key" {
+			t.Errorf("the folder has %s", list)
+		}
+	}
+}
+
+// A service user often cannot list the folder above its own, as with systemd's DynamicUser.
+func TestFolderInAClosedOne(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root can list every folder")
+	}
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "data")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(parent, 0o100); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(parent, 0o700)
+	v, err := openVault(t.Context(), dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Close()
+}
+
 func TestKeyRotation(t *testing.T) {
 	dir := t.TempDir()
 	key := filepath.Join(dir, keyFile)
@@ -158,7 +209,14 @@ func TestKeyRotation(t *testing.T) {
 	}
 	write(t, key, crypto.GenerateKey().Export().Reveal(), 0o600)
 	s := startIn(t, dir, "")
-	s.logIn(&browser{name: anna.name}).get(path).want(t, 200, "sealed with the old key")
+	again := s.logIn(&browser{name: anna.name})
+	again.get(path).want(t, 200, "sealed with the old key")
+	again.post(path, "title", "One", "text", "sealed with the new key", "version", "1").want(t, 200)
+	if err := os.Remove(key + ".1"); err != nil { // no note needs it any more
+		t.Fatal(err)
+	}
+	again = startIn(t, dir, "").logIn(&browser{name: anna.name})
+	again.get(path).want(t, 200, "sealed with the new key")
 }
 
 // A sealed note that somebody moves to another row of the database does not open there.
@@ -320,6 +378,28 @@ func TestSQLiteSettings(t *testing.T) {
 			if err := conn.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
 				t.Errorf("%s: %s, %v; want %s", pragma, got, err, want)
 			}
+		}
+	}
+}
+
+// Whoever sits between this machine and the database must not decide whether there is TLS.
+func TestPostgresTLS(t *testing.T) {
+	for dsn, ok := range map[string]bool{
+		"postgres://u@db.example/notes":                     false,
+		"postgres://u@db.example/notes?sslmode=prefer":      false,
+		"postgres://u@db.example/notes?sslmode=allow":       false,
+		"postgres://u@db.example/notes?sslmode=verify-full": true,
+		"postgres://u@db.example/notes?sslmode=disable":     true,
+		"postgres://u@127.0.0.1/notes":                      true,
+		"postgres://u@localhost/notes":                      true,
+		"postgres:///notes?host=/run/postgresql":            true,
+	} {
+		s, err := openPostgres(dsn, false)
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", dsn, err)
+		}
+		if err == nil {
+			s.Close()
 		}
 	}
 }

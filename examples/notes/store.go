@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/pavise/pavise/session/sqlstore"
 )
 
@@ -43,12 +45,14 @@ type storeError struct{ cause error }
 func (e *storeError) Error() string { return "notes: database: " + e.cause.Error() }
 func (e *storeError) Unwrap() error { return e.cause }
 
-// failed sorts an error of database/sql: no row is an answer, everything else is a failure.
+// failed sorts an error of database/sql: no row is an answer, everything else is a failure. A value that no text of Postgres
+// can hold (NUL, or what is not UTF-8) is in no row.
 func failed(err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(err, sql.ErrNoRows):
+	}
+	refused, ok := errors.AsType[*pgconn.PgError](err)
+	if errors.Is(err, sql.ErrNoRows) || ok && refused.Code == "22021" {
 		return errNotFound
 	}
 	return &storeError{err}
@@ -187,9 +191,15 @@ func (s *store) keyCheck(ctx context.Context) ([]byte, error) {
 	return sealed, failed(err)
 }
 
-// addKeyCheck keeps the first value that was ever added: of two services that start on an empty database, one wins.
+// addKeyCheck keeps the first value that was ever added: of two services that start on an empty database, one wins. It adds
+// none where somebody has signed up.
 func (s *store) addKeyCheck(ctx context.Context, sealed []byte) error {
-	_, err := s.exec(ctx, `INSERT INTO key_check (id, sealed) VALUES (1, $1) ON CONFLICT (id) DO NOTHING`, sealed)
+	_, err := s.exec(ctx, `INSERT INTO key_check (id, sealed) SELECT 1, $1 WHERE NOT EXISTS (SELECT 1 FROM users) ON CONFLICT (id) DO NOTHING`, sealed)
+	return err
+}
+
+func (s *store) setKeyCheck(ctx context.Context, sealed []byte) error {
+	_, err := s.exec(ctx, `UPDATE key_check SET sealed = $1 WHERE id = 1`, sealed)
 	return err
 }
 
