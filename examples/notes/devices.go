@@ -14,10 +14,7 @@ type device struct {
 }
 
 func (a *app) devices(w http.ResponseWriter, r *http.Request) error {
-	s, err := a.sessions.Get(r.Context())
-	if err != nil {
-		return err
-	}
+	s := member(r)
 	all, err := a.sessions.Devices(r.Context(), s.User)
 	if err != nil {
 		return err
@@ -46,10 +43,7 @@ func (a *app) revoke(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *app) revokeOthers(w http.ResponseWriter, r *http.Request) error {
-	s, err := a.sessions.Get(r.Context())
-	if err != nil {
-		return err
-	}
+	s := member(r)
 	if _, err := a.sessions.RevokeUser(r.Context(), s.User, s.Handle); err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ type config struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	c.greet(stderr, listener.Addr())
 	go a.sweep(ctx)
-	return serve(ctx, listener, a.build(o), log)
+	return serve(ctx, listener, a.build(o), log, shutdownTime)
 }
 
 func parse(args []string, out io.Writer) (c config, err error) {
@@ -88,7 +88,7 @@ func parse(args []string, out io.Writer) (c config, err error) {
 	return c, c.check()
 }
 
-// check refuses what would send passwords over a network in the clear.
+// check refuses what would send passwords over a network in the clear; see also app.viaProxy.
 func (c *config) check() (err error) {
 	if (c.cert == "") != (c.key == "") {
 		return errors.New("notes: -cert and -key go together")
@@ -152,8 +152,8 @@ const (
 	sweepEvery   = 10 * time.Minute
 )
 
-// serve answers requests until ctx ends, then finishes those that were begun.
-func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+// serve answers requests until ctx ends, then finishes those that were begun, but waits no longer than patience for clients.
+func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, patience time.Duration) error {
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -170,9 +170,13 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 		return err
 	case <-ctx.Done():
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	return srv.Shutdown(last)
+	if err := srv.Shutdown(last); err != nil {
+		log.Warn("slow clients were cut off", "error.message", err.Error())
+		return srv.Close()
+	}
+	return nil
 }
 
 // sweep frees the space of sessions that have ended, until ctx ends.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -102,18 +103,16 @@ var errNotRevoked = &problem{
 	Link:   "/devices", LinkText: "To your devices",
 }
 
-// passwordChanged logs every other device out. The hash was replaced before: who logs in with the old password from now on
-// fails, and who was about to is stopped by the epoch.
+// passwordChanged logs every other device out, also if the browser does not wait for the answer. The hash was replaced before:
+// who logs in with the old password from now on fails, and who was about to is stopped by the epoch.
 func (a *app) passwordChanged(w http.ResponseWriter, r *http.Request, u user) error {
-	s, err := a.sessions.Get(r.Context())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), requestTime)
+	defer cancel()
+	others, err := a.sessions.RevokeUser(ctx, u.ID, member(r).Handle)
 	if err != nil {
 		return errNotRevoked
 	}
-	others, err := a.sessions.RevokeUser(r.Context(), u.ID, s.Handle)
-	if err != nil {
-		return errNotRevoked
-	}
-	if err := a.sessions.Reauthenticate(r.Context(), byPassword(u, 0)); err != nil { // a new token for this device, too
+	if err := a.sessions.Reauthenticate(ctx, byPassword(u, 0)); err != nil { // a new token for this device, too
 		return err
 	}
 	return a.show(w, r, http.StatusOK, page{
