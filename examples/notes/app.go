@@ -166,7 +166,7 @@ func (a *app) routes() []route {
 }
 
 // build puts the service together, from the inside out: routes, sessions with their protection against forged requests, the
-// count per address, the log, security headers.
+// count per address, the way past the proxy closed, the log, security headers.
 func (a *app) build(o options) http.Handler {
 	mux := http.NewServeMux()
 	for _, rt := range a.routes() {
@@ -180,7 +180,11 @@ func (a *app) build(o options) http.Handler {
 			}
 		})
 	}
-	return headers.Policy{BehindTLS: o.proxied}.Handler(a.logged(a.counted(a.sessions.Handler(a.found(mux)))))
+	h := a.counted(a.sessions.Handler(a.found(mux)))
+	if o.proxied {
+		h = a.viaProxy(h)
+	}
+	return headers.Policy{BehindTLS: o.proxied}.Handler(a.logged(h))
 }
 
 type memberKey struct{}

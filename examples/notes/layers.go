@@ -2,11 +2,25 @@ package main
 
 import (
 	"net/http"
+	"net/netip"
+	"slices"
 
 	"github.com/pavise/pavise/ratelimit"
 )
 
 // The layers between the server and the handlers, from the outside in, see app.build.
+
+// viaProxy refuses connections past the proxy that speaks TLS: they would carry passwords in the clear.
+func (a *app) viaProxy(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+		if !slices.ContainsFunc(a.clientIP.Trusted, func(p netip.Prefix) bool { return p.Contains(peer.Addr().Unmap().WithZone("")) }) {
+			a.fail(w, r, errDirect)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
 
 func (a *app) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -324,8 +324,14 @@ func TestHeaders(t *testing.T) {
 	if other := s.get("/").header.Get("Content-Security-Policy"); other == csp {
 		t.Error("the nonce is not new")
 	}
-	if got := s.signUp("anna").get("/notes").header.Get("Cache-Control"); got != "no-store" {
-		t.Errorf("Cache-Control of a notebook: %q", got)
+	anna := s.signUp("anna")
+	for what, a := range map[string]answer{
+		"a notebook": anna.get("/notes"), "a form": anna.get("/login"), "health": anna.get("/healthz"),
+		"what was typed": anna.post("/login", "name", "anna", "password", "wrong but long enough"),
+	} {
+		if got := a.header.Get("Cache-Control"); got != "no-store" {
+			t.Errorf("Cache-Control of %s: %q", what, got)
+		}
 	}
 }
 

@@ -69,6 +69,7 @@ func (a *app) show(w http.ResponseWriter, r *http.Request, status int, p page) e
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store") // it may show what somebody typed, and its nonce is for one answer
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 wants a scheme; at this one browsers show no dialog
 	}

@@ -39,6 +39,7 @@ var (
 	errLogin    = &problem{Status: 401, Title: "Please log in", Detail: "This page is for people who are logged in, and you are not, or not any more.", Link: "/login", LinkText: "Log in"}
 	errForeign  = &problem{Status: 403, Title: "This request came from elsewhere", Detail: "Your browser says that another site, or a program, sent it in your name. Nothing was changed. If it was you: open the page here and try again.", Link: "/", LinkText: "To the first page"}
 	errHost     = &problem{Status: 421, Title: "Wrong address", Detail: "Without TLS this service answers on this machine only. Open it as http://localhost or http://127.0.0.1, or start it with a certificate.", Link: "/", LinkText: "To the first page"}
+	errDirect   = &problem{Status: 421, Title: "Wrong address", Detail: "This service is reached through its proxy, over TLS. Open it under the address that you were given.", Link: "/", LinkText: "To the first page"}
 	errChanged  = &problem{Status: 409, Title: "It was changed in the meantime", Detail: "Somebody, perhaps you on another device, was faster. Nothing was overwritten: open it again, and look before you repeat it.", Link: "/notes", LinkText: "To your notes"}
 	errSealed   = &problem{Status: 500, Title: "This note cannot be opened", Detail: "What is stored is not what was saved: it is damaged, or somebody has changed it. Tell whoever runs this service; a backup may still have it.", Link: "/notes", LinkText: "To your notes"}
 )

@@ -2,8 +2,13 @@ package main
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
 	"strings"
 	"testing"
+
+	"github.com/pavise/pavise/ratelimit"
 )
 
 // Whatever is sent, the answer is a page or a problem document with the right status, and does not repeat the value.
@@ -97,4 +102,47 @@ func TestLimits(t *testing.T) {
 		}
 	}
 	t.Error("300 requests at once from one address, and no limit")
+}
+
+// What a text of Postgres cannot hold is in no row: nobody but the client is to blame.
+func TestBytesThatNoDatabaseHolds(t *testing.T) { testBytes(t, start(t)) }
+
+func TestBytesThatPostgresRefuses(t *testing.T) {
+	dsn := os.Getenv("PAVISE_POSTGRES")
+	if dsn == "" {
+		t.Skip("PAVISE_POSTGRES is not set")
+	}
+	testBytes(t, startIn(t, t.TempDir(), ownSchema(t, dsn)))
+}
+
+func testBytes(t *testing.T, s *service) {
+	anna := s.signUp("anna")
+	for _, path := range []string{"/notes/%00", "/notes/%ff", "/api/v1/notes/%00", "/api/v1/notes/%ff"} {
+		anna.get(path).want(t, 404)
+	}
+	anna.post("/notes/%ff/delete", "version", "1").want(t, 404)
+	s.browser().post("/login", "name", "a\x00b", "password", "wrong but long enough").want(t, 401)
+	if strings.Contains(s.log.String(), `"log.level":"ERROR"`) {
+		t.Error("the operator is called for nothing")
+	}
+}
+
+// When the proxy speaks TLS, who comes past it would send passwords in the clear.
+func TestPastTheProxy(t *testing.T) {
+	s := start(t)
+	o := options{log: newLogger(s.log), proxied: true, clientIP: ratelimit.ClientIP{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}
+	a, err := newApp(s.vault, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := a.build(o)
+	for peer, want := range map[string]int{"10.1.2.3:4444": 200, "[::ffff:10.1.2.3]:4444": 200, "192.0.2.1:4444": 421, "": 421} {
+		r := httptest.NewRequest("GET", "/login", nil)
+		r.RemoteAddr = peer
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%q gets %d, want %d", peer, w.Code, want)
+		}
+	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"io"
 	"net/http"
-	"strings"
 )
 
 func (a *app) home(w http.ResponseWriter, r *http.Request) error {
@@ -23,23 +22,24 @@ func (a *app) healthz(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
 	_, _ = io.WriteString(w, "ok\n")
 	return nil
 }
 
 func (a *app) style(w http.ResponseWriter, r *http.Request) error {
-	return asset(w, r, "text/css; charset=utf-8", a.pages.style, strings.HasSuffix(a.pages.styleURL, r.URL.RawQuery))
+	return asset(w, "text/css; charset=utf-8", a.pages.style, r.URL.RequestURI() == a.pages.styleURL)
 }
 
-func (a *app) icon(w http.ResponseWriter, r *http.Request) error {
-	return asset(w, r, "image/svg+xml", a.pages.icon, false)
+func (a *app) icon(w http.ResponseWriter, _ *http.Request) error {
+	return asset(w, "image/svg+xml", a.pages.icon, false)
 }
 
 // asset answers with a file of the program. One whose address changes with its content is kept for ever.
-func asset(w http.ResponseWriter, r *http.Request, contentType string, content []byte, forever bool) error {
+func asset(w http.ResponseWriter, contentType string, content []byte, forever bool) error {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Cache-Control", "public, max-age=3600")
-	if forever && r.URL.RawQuery != "" {
+	if forever {
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
 	_, _ = w.Write(content) // the client has gone: nobody is left to tell
