@@ -12,6 +12,7 @@ var (
 	errNoBinding   = errors.New("crypto: binding is missing: use Bind or Unbound")
 	errNoPurpose   = errors.New("crypto: binding has no purpose")
 	errLongBinding = errors.New("crypto: binding is longer than 4 KiB")
+	errTinkBinding = errors.New("crypto: binding made by TinkBinding or TinkUnbound is for Compact alone")
 )
 
 // Binding says what a ciphertext belongs to: it opens under an equal Binding only,
@@ -22,6 +23,7 @@ var (
 // The zero Binding is refused by everything that takes one.
 type Binding struct {
 	encoded []byte // never changed once made
+	tink    bool   // encoded is associated data of Tink's, for Compact alone
 	err     error
 }
 
@@ -69,8 +71,8 @@ func newBinding(form byte, fields []string) Binding {
 
 // encode returns the bytes to authenticate, which the caller must not change.
 func (b Binding) encode() ([]byte, error) {
-	if b.err == nil && b.encoded == nil {
-		return nil, errNoBinding
+	if b.tink {
+		return nil, errTinkBinding
 	}
-	return b.encoded, b.err
+	return b.associatedData()
 }

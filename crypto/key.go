@@ -115,6 +115,7 @@ func (k Key) derive(use string, n int) (out []byte, err error) {
 const (
 	labelKeyID   = "github.com/pavise/pavise/crypto/keyid/v1"
 	labelSeal    = "github.com/pavise/pavise/crypto/seal/v1"
+	labelCompact = "github.com/pavise/pavise/crypto/compact/v1"
 	labelKEK     = "github.com/pavise/pavise/crypto/kek/v1"
 	labelHeader  = "github.com/pavise/pavise/crypto/hdr/v1"
 	labelPayload = "github.com/pavise/pavise/crypto/payload/v1"
