@@ -73,7 +73,7 @@ func (k *Key) Seal(dst, plaintext []byte, context ...[]byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return aead.Seal(append(dst, selector...), nil, plaintext, slices.Concat(context...)), nil
+	return aead.Seal(append(dst, selector...), nil, plaintext, join(context)), nil
 }
 
 // Open appends the plaintext of message to dst, or returns [ErrOpen]. The unused
@@ -86,11 +86,19 @@ func (k *Key) Open(dst, message []byte, context ...[]byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := aead.Open(dst, nil, message[half:], slices.Concat(context...))
+	out, err := aead.Open(dst, nil, message[half:], join(context))
 	if err != nil {
 		return nil, ErrOpen
 	}
 	return out, nil
+}
+
+// join concatenates the parts of a context; a single one costs no copy.
+func join(context [][]byte) []byte {
+	if len(context) == 1 {
+		return context[0]
+	}
+	return slices.Concat(context...)
 }
 
 // aead returns AES-256-GCM under the subkey that selector, the first half of a
