@@ -158,7 +158,7 @@ func TestImportTinkRefuses(t *testing.T) {
 		"another material":          {last("SYMMETRIC", "REMOTE"), "symmetric"},
 		"no prefix":                 {last(`"TINK"`, `"RAW"`), "output prefix"},
 		"prefix CRUNCHY":            {last(`"TINK"`, `"CRUNCHY"`), "output prefix"},
-		"no key data":               {last(`"keyData":`, `"keyData":null}],"key":[{"keyData":`), ""},
+		"keys twice":                {last(`"keyData":`, `"keyId":1}],"key":[{"keyData":`), "unknown or repeated"},
 		"enabled without key data":  {`{"primaryKeyId":1,"key":[{"keyData":null,"status":"ENABLED","keyId":1,"outputPrefixType":"TINK"}]}`, "is not of type"},
 		"version 1":                 {value("\x08\x01\x12\x02\x08\x0c\x1a\x20" + key), "version 0"},
 		"salt of 8":                 {value("\x12\x02\x08\x08\x1a\x20" + key), "salt"},
