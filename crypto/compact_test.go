@@ -216,6 +216,10 @@ func TestNewCompactRefuses(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
+	c := newCompact(t)
+	if err := c.add(c.primary.id, make([]byte, xaes.KeySize)); err == nil {
+		t.Error("two keys of one id were taken")
+	}
 	var zero Compact
 	if _, err := zero.Seal(nil, nil, Bind("test", "1")); err == nil {
 		t.Error("the zero Compact seals")
