@@ -3,8 +3,8 @@
 //
 // A message is a random 24-byte nonce, the ciphertext and a 16-byte tag. The first
 // half of the nonce selects an AES-256-GCM key, the second half is that key's nonce.
-// It uses approved services of the Go Cryptographic Module only, so that it also
-// seals under FIPS 140-3 enforcement. It does not commit to the key.
+// In FIPS 140-3 mode it uses approved services of the Go Cryptographic Module only, so
+// that it also seals under enforcement. It does not commit to the key.
 package xaes
 
 import (
@@ -67,9 +67,25 @@ func (k *Key) Seal(dst, plaintext []byte, context ...[]byte) ([]byte, error) {
 		return nil, errTooLong
 	}
 	dst = slices.Grow(dst, Overhead+len(plaintext))
+	if fips140.Enabled() {
+		return k.sealApproved(dst, plaintext, context)
+	}
+	nonce := dst[len(dst) : len(dst)+2*half]
+	rand.Read(nonce) // never fails: crypto/rand aborts the process instead
+	aead, err := k.aead(nonce[:half], cipher.NewGCM)
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(append(dst, nonce...), nonce[half:], plaintext, join(context)), nil
+}
+
+// sealApproved leaves the second half of the nonce to the FIPS module, which is what
+// makes it an approved service. It is not always used since reading randomness twice
+// costs a seventh of a short message.
+func (k *Key) sealApproved(dst, plaintext []byte, context [][]byte) ([]byte, error) {
 	selector := dst[len(dst) : len(dst)+half]
-	rand.Read(selector) // never fails: crypto/rand aborts the process instead
-	aead, err := k.aead(selector)
+	rand.Read(selector)
+	aead, err := k.aead(selector, cipher.NewGCMWithRandomNonce)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +98,22 @@ func (k *Key) Open(dst, message []byte, context ...[]byte) ([]byte, error) {
 	if len(message) < Overhead || uint64(len(message)) > maxPlaintext+Overhead {
 		return nil, ErrOpen
 	}
-	aead, err := k.aead(message[:half])
+	if fips140.Enabled() {
+		return k.openApproved(dst, message, context)
+	}
+	aead, err := k.aead(message[:half], cipher.NewGCM)
+	if err != nil {
+		return nil, err
+	}
+	out, err := aead.Open(dst, message[half:2*half], message[2*half:], join(context))
+	if err != nil {
+		return nil, ErrOpen
+	}
+	return out, nil
+}
+
+func (k *Key) openApproved(dst, message []byte, context [][]byte) ([]byte, error) {
+	aead, err := k.aead(message[:half], cipher.NewGCMWithRandomNonce)
 	if err != nil {
 		return nil, err
 	}
@@ -102,19 +133,13 @@ func join(context [][]byte) []byte {
 }
 
 // aead returns AES-256-GCM under the subkey that selector, the first half of a
-// nonce, selects. Its ciphertexts begin with their nonce, the second half.
-func (k *Key) aead(selector []byte) (cipher.AEAD, error) {
+// nonce, selects.
+func (k *Key) aead(selector []byte, newGCM func(cipher.Block) (cipher.AEAD, error)) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(k.subkey(selector))
 	if err != nil {
 		return nil, err
 	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err == nil || fips140.Enforced() {
-		return aead, err
-	}
-	// GOEXPERIMENT=boringcrypto has no NewGCMWithRandomNonce.
-	gcm, err := cipher.NewGCM(block)
-	return randomNonce{gcm}, err
+	return newGCM(block)
 }
 
 // subkey is the KDF in counter mode with CMAC, NIST SP 800-108r1 section 4.1.
@@ -128,17 +153,4 @@ func (k *Key) subkey(selector []byte) []byte {
 		k.block.Encrypt(b, b)
 	}
 	return sub
-}
-
-// randomNonce is what cipher.NewGCMWithRandomNonce returns, where that is missing.
-type randomNonce struct{ cipher.AEAD }
-
-func (r randomNonce) Seal(dst, _, plaintext, additional []byte) []byte {
-	nonce := dst[len(dst) : len(dst)+half]
-	rand.Read(nonce)
-	return r.AEAD.Seal(append(dst, nonce...), nonce, plaintext, additional)
-}
-
-func (r randomNonce) Open(dst, _, ciphertext, additional []byte) ([]byte, error) {
-	return r.AEAD.Open(dst, ciphertext[:half], ciphertext[half:], additional)
 }
