@@ -241,6 +241,7 @@ func body(text string) fault {
 // raw is a fault that writes bytes past net/http and closes the connection.
 func raw(text string) fault {
 	return func(w http.ResponseWriter, r *http.Request) bool {
+		io.Copy(io.Discard, r.Body) // or a broken write hides what was answered
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			panic(err)
