@@ -29,6 +29,7 @@ var prices = []struct {
 	{"ratelimit", 1, 2},
 	{"crypto", 1, 2},
 	{"crypto/password", 3, 6},
+	{"crypto/vaultkek", 1, 2},
 	{"session", 1, 2},
 	{"session/sqlstore", 1, 2},
 	{"sanitize/headers", 1, 2},
