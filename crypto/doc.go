@@ -28,6 +28,9 @@
 //
 // # Formats
 //
+// SPEC.md in this folder says all that a second implementation needs, and
+// testdata/vectors holds what it must open and refuse. In short:
+//
 // Integers are big-endian. The labels are HKDF-Expand-SHA-512 info strings,
 // "github.com/pavise/pavise/crypto/" followed by keyid/v1, seal/v1, compact/v1, kek/v1,
 // hdr/v1 or payload/v1. A Key is used for derivation only: the key id is the first 4
@@ -59,7 +62,11 @@
 // 32 bytes under hdr of the data key. Refused before any KEK is called: n outside
 // 1 to 32, ids outside 1 to 255 bytes, wrapped keys outside 1 to 8,192 bytes, a header
 // over 65,535 bytes or with bytes left over, unknown suites, kinds and flags, equal
-// ids, and kind 2 beside kind 3.
+// ids, and kind 2 beside kind 3. A reader finds a KEK of its own by kind and id, and
+// calls no other.
+//
+// Wrapped keys are the KEK's own matter; those of [KeyringKEK] are XAES-256-GCM under
+// 32 bytes that are derived under kek.
 //
 // # FIPS 140-3
 //

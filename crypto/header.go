@@ -15,7 +15,8 @@ import (
 //
 //	kind | idLen | id | wrapLen (2) | wrapped data key
 //
-// with 1 to 255 bytes of id and 1 to 8,192 bytes of wrapped key. No two have one id.
+// with 1 to 255 bytes of id and 1 to 8,192 bytes of wrapped key. No two have one id,
+// and no classical public key stands beside a post-quantum one.
 // The HMAC is over all before it, under HKDF-Expand-SHA-512(DEK, labelHeader, 32).
 const (
 	versionEnvelope  = 3
