@@ -170,6 +170,9 @@ func makeEnvelopes() (all []envelopeVector) {
 		valid(vector(name+"16,384 bytes", suite, repeat('p', 16384)))
 		valid(vector(name+"beside others", suite, plaintext, other(1, "kms", 40), ring, other(2, "public", 1)))
 	}
+	labelled := vector("longest label", 1, plaintext)
+	labelled.Label = strings.Repeat("\u00e9", 127) + "x"
+	valid(labelled)
 	valid(vector("beside a post-quantum recipient", 1, plaintext, ring, other(3, "hybrid", 1120)))
 	valid(vector("longest wrapped key and id", 1, plaintext, other(1, strings.Repeat("i", 255), 8192), ring))
 	valid(vector("id that is not UTF-8", 1, plaintext, other(1, "\xff\x00", 1), ring))
