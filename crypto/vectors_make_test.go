@@ -139,6 +139,54 @@ func makeMessages() (all []messageVector) {
 	return all
 }
 
+// makeCompacts has messages too: their salt is the nonce.
+func makeCompacts() (all []messageVector) {
+	valid := func(name string, plaintext *byteSpec, b binding) []byte {
+		v := messageVector{Name: name, Keys: []hexBytes{keyA}, Binding: b, Salt: fixed("nonce of "+name, 24), Plaintext: plaintext}
+		sealed := v.sealCompact()
+		v.Ciphertext = describe(sealed)
+		all = append(all, v)
+		return sealed
+	}
+	valid("empty", literal([]byte{}), bound)
+	valid("unbound", literal([]byte("plaintext")), binding{Purpose: "note-body"})
+	valid("20,000 bytes", repeat('p', 20_000), bound)
+	short := valid("short", literal([]byte("plaintext")), bound)
+	invalid := func(name, failure string, c []byte, b binding, keys ...hexBytes) {
+		all = append(all, messageVector{Name: name, Keys: keys, Binding: b, Ciphertext: describe(c), Failure: failure})
+	}
+	bad := func(name, failure string, c []byte) { invalid(name, failure, c, bound, keyA) }
+	edit := func(i int, v ...byte) []byte { return slices.Concat(short[:i], v, short[i+len(v):]) }
+	header := short[:5:5]
+
+	bad("nothing", "format", []byte{})
+	bad("header cut", "format", short[:4])
+	bad("first byte 00", "format", edit(0, 0))
+	bad("first byte 02", "format", edit(0, 2))
+	bad("key id altered", "key", edit(4, short[4]^1))
+	invalid("sealed with another key", "key", short, bound, keyB)
+	invalid("key id of another key of the reader", "payload", edit(1, derive(keyB, "keyid/v1", 4)...), bound, keyA, keyB)
+	bad("nonce altered at its first byte", "payload", edit(5, short[5]^1))
+	bad("nonce altered at its last byte", "payload", edit(28, short[28]^1))
+	bad("ciphertext altered", "payload", edit(29, short[29]^1))
+	bad("tag altered", "payload", edit(len(short)-1, short[len(short)-1]^1))
+	bad("less than nonce and tag", "payload", short[:44])
+	bad("cut by a byte", "payload", short[:len(short)-1])
+	bad("extended by a byte", "payload", append(slices.Clone(short), 0))
+	invalid("another part", "payload", short, binding{"note-body", []string{"note-18", "alice"}}, keyA)
+	invalid("unbound instead of bound", "payload", short, binding{Purpose: "note-body"}, keyA)
+	for _, use := range []string{"seal/v1", "kek/v1"} {
+		bad("under the key of "+use, "payload", append(header, xaes(derive(keyA, use, 32), short[5:29], []byte("plaintext"), bound.encode())...))
+	}
+	bad("header in the additional data", "payload", append(header,
+		xaes(derive(keyA, "compact/v1", 32), short[5:29], []byte("plaintext"), slices.Concat(header, bound.encode()))...))
+	return all
+}
+
+func (v messageVector) sealCompact() []byte {
+	return sealCompact(v.Keys[0], v.Salt, v.Plaintext.bytes(nil), v.Binding)
+}
+
 func (v messageVector) seal() []byte {
 	return sealMessage(v.Keys[0], v.Salt, v.Plaintext.bytes(nil), v.Binding)
 }

@@ -106,6 +106,11 @@ func sealMessage(key, salt, plaintext []byte, b binding) []byte {
 	return append(header, cobblestone(derive(key, "seal/v1", 32), salt, plaintext, slices.Concat(header, b.encode()))...)
 }
 
+func sealCompact(key, nonce, plaintext []byte, b binding) []byte {
+	header := append([]byte{1}, derive(key, "keyid/v1", 4)...)
+	return append(header, xaes(derive(key, "compact/v1", 32), nonce, plaintext, b.encode())...)
+}
+
 func wrapDEK(key, nonce, dek []byte, label string) []byte {
 	header := append([]byte{1}, derive(key, "keyid/v1", 4)...)
 	return append(header, xaes(derive(key, "kek/v1", 32), nonce, dek, slices.Concat(header, []byte(label)))...)

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the vectors of testdata anew")
 // The committed vectors are what the second sealer makes of its fixed values.
 func TestVectorsAreCurrent(t *testing.T) {
 	for name, made := range map[string]any{
-		"key": makeKeys(), "binding": makeBindings(), "message": makeMessages(), "envelope": makeEnvelopes(),
+		"key": makeKeys(), "binding": makeBindings(), "message": makeMessages(), "compact": makeCompacts(), "envelope": makeEnvelopes(),
 	} {
 		file := vectorFile(name)
 		text := append(must(json.MarshalIndent(made, "", "\t")), '\n')
@@ -138,6 +138,33 @@ func TestVectorsSealMessage(t *testing.T) {
 		}
 		v.Salt = sealed[6:30]
 		if !bytes.Equal(sealed, v.seal()) {
+			t.Errorf("%s: sealed otherwise", v.Name)
+		}
+	}
+}
+
+func TestVectorsCompact(t *testing.T) {
+	for _, v := range load[messageVector](t, "compact") {
+		var keys []crypto.Key
+		for _, key := range v.Keys {
+			keys = append(keys, must(crypto.ParseKey(secrets.New(keyText(key)))))
+		}
+		compact := must(crypto.NewCompact(keys[0], keys[1:]...))
+		ciphertext := v.Ciphertext.bytes(func(string) []byte { return v.sealCompact() })
+		got, err := compact.Open(nil, ciphertext, v.Binding.public())
+		if v.Failure != "" {
+			if err != crypto.ErrOpen || got != nil {
+				t.Errorf("%s: %v, want %s", v.Name, err, v.Failure)
+			}
+			continue
+		}
+		plaintext := v.Plaintext.bytes(nil)
+		if err != nil || !bytes.Equal(got, plaintext) || !bytes.Equal(ciphertext, v.sealCompact()) {
+			t.Errorf("%s: opened to %d bytes, %v", v.Name, len(got), err)
+		}
+		sealed := must(compact.Seal(nil, plaintext, v.Binding.public()))
+		v.Salt = sealed[5:29]
+		if !bytes.Equal(sealed, v.sealCompact()) {
 			t.Errorf("%s: sealed otherwise", v.Name)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 // A job is a line for testdata/open_lines.mjs: something to open, without Go.
 type job struct {
+	Format     string   `json:"format"`
 	Keys       [][]byte `json:"keys"`
 	Label      *string  `json:"label,omitempty"` // of an envelope
 	Binding    binding  `json:"binding"`
@@ -97,7 +98,7 @@ func TestNodeOpensFreshOutput(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fresh := job{Keys: [][]byte{raw}, Binding: binding{"note-body", []string{"note-17", "alice"}}, plaintext: plaintext}
+		fresh := job{Format: "message", Keys: [][]byte{raw}, Binding: binding{"note-body", []string{"note-17", "alice"}}, plaintext: plaintext}
 		fresh.name, fresh.Ciphertext = fmt.Sprint("message of ", n), sealed
 		jobs = append(append(jobs, fresh), altered(fresh)...)
 
@@ -110,7 +111,7 @@ func TestNodeOpensFreshOutput(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			fresh.name, fresh.Label, fresh.Ciphertext = fmt.Sprint("envelope ", suite, " of ", n), &label, sealed
+			fresh.name, fresh.Format, fresh.Label, fresh.Ciphertext = fmt.Sprint("envelope ", suite, " of ", n), "envelope", &label, sealed
 			jobs = append(append(jobs, fresh), altered(fresh)...)
 		}
 	}
@@ -163,13 +164,13 @@ func altered(fresh job) (all []job) {
 // which a vector has only the digest, are left to the tests of package crypto.
 func TestNodeOpensVectors(t *testing.T) {
 	var jobs []job
-	for _, name := range []string{"message", "envelope"} {
+	for _, name := range []string{"message", "compact", "envelope"} {
 		for _, v := range loadVectors(t, name) {
 			ciphertext, ok := v.Ciphertext.bytes()
 			if !ok {
 				continue
 			}
-			j := job{Label: v.Label, Binding: v.Binding, Ciphertext: ciphertext, name: name + " " + v.Name, failure: v.Failure}
+			j := job{Format: name, Label: v.Label, Binding: v.Binding, Ciphertext: ciphertext, name: name + " " + v.Name, failure: v.Failure}
 			for _, key := range v.Keys {
 				j.Keys = append(j.Keys, unhex(key))
 			}

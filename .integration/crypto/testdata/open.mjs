@@ -58,6 +58,13 @@ export function openMessage(keys, b, binding) {
   return cobblestone(derive(key, 'seal/v1', 32), b.subarray(6), cat([b.subarray(0, 6), encode(binding)]))
 }
 
+export function openCompact(keys, b, binding) {
+  demand(b.length >= 5 && b[0] === 1, 'format')
+  const key = find(keys, b.subarray(1, 5))
+  demand(key, 'key')
+  return xaes(derive(key, 'compact/v1', 32), b.subarray(5), encode(binding), 'payload')
+}
+
 function unwrap(keys, b, label) {
   const key = b.length === 77 && b[0] === 1 && find(keys, b.subarray(1, 5))
   demand(key, 'unwrap')
