@@ -126,7 +126,7 @@ func readHeader(r io.Reader) (header, error) {
 	return h, nil
 }
 
-// readFull tells an envelope that ends early from a reader that fails, also with an
+// readFull tells a ciphertext that ends early from a reader that fails, also with an
 // error that wraps io.EOF, as that of a lost connection may.
 func readFull(r io.Reader, b []byte) error {
 	_, err := io.ReadFull(r, b)
@@ -134,7 +134,7 @@ func readFull(r io.Reader, b []byte) error {
 		return ErrOpen
 	}
 	if err != nil {
-		return fmt.Errorf("crypto: reading the header of an envelope: %w", err)
+		return fmt.Errorf("crypto: reading the header of a ciphertext: %w", err)
 	}
 	return nil
 }

@@ -15,7 +15,6 @@ import (
 	"crypto/rand"
 	"crypto/sha512"
 	"crypto/subtle"
-	"encoding/binary"
 	"errors"
 	"hash"
 	"slices"
@@ -23,15 +22,15 @@ import (
 )
 
 const (
-	KeySize = 32 // of the input key
+	KeySize    = 32                        // of the input key
+	HeaderSize = saltSize + commitmentSize // of what stands before the chunks
+	ChunkSize  = 16 << 10                  // of a full chunk of plaintext
+	TagSize    = 16                        // what a chunk grows by
+	SealedSize = ChunkSize + TagSize       // of a full chunk, sealed
 
 	saltSize       = 24
 	commitmentSize = 32
-	headerSize     = saltSize + commitmentSize
 	nonceSize      = 12
-	tagSize        = 16
-	chunkSize      = 16 << 10
-	sealedSize     = chunkSize + tagSize
 
 	label = "c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\x00"
 )
@@ -40,7 +39,7 @@ const (
 var ErrOpen = errors.New("cobblestone: message did not open")
 
 // Overhead returns how much longer than n bytes of plaintext their message is.
-func Overhead(n int) int { return headerSize + tagSize*(n/chunkSize+1) }
+func Overhead(n int) int { return HeaderSize + TagSize*(n/ChunkSize+1) }
 
 // Key seals and opens messages under one input key. It is safe for concurrent use.
 type Key struct {
@@ -75,66 +74,53 @@ func (k *Key) Seal(dst, plaintext []byte, context ...[]byte) ([]byte, error) {
 func (k *Key) seal(dst, salt, plaintext []byte, context ...[]byte) ([]byte, error) {
 	s := k.derive(salt, context)
 	defer k.release(s)
-	aead, err := s.sealer()
-	if err != nil {
+	if err := s.sealer(); err != nil {
 		return nil, err
 	}
 	dst = append(dst, salt...)
 	dst = append(dst, s.commitment()...)
-	for i := uint64(0); ; i++ {
-		chunk := plaintext[:min(len(plaintext), chunkSize)]
-		plaintext = plaintext[len(chunk):]
-		dst = aead.Seal(dst, s.nonceFor(i), chunk, nil)
-		if len(chunk) < chunkSize {
-			return dst, nil
-		}
-	}
+	full := len(plaintext) - len(plaintext)%ChunkSize
+	dst = s.chunks.SealFull(dst, plaintext[:full], 0)
+	return s.chunks.SealLast(dst, plaintext[full:], uint64(full/ChunkSize)), nil
 }
 
 // Open appends the plaintext of message to dst. It returns [ErrOpen], and wipes
 // what it had written, unless the whole message is authentic. The unused capacity
 // of dst must not overlap message.
 func (k *Key) Open(dst, message []byte, context ...[]byte) ([]byte, error) {
-	if len(message) < headerSize+tagSize {
+	if len(message) < HeaderSize+TagSize {
 		return nil, ErrOpen
 	}
 	s := k.derive(message[:saltSize], context)
 	defer k.release(s)
-	if subtle.ConstantTimeCompare(s.commitment(), message[saltSize:headerSize]) != 1 {
-		return nil, ErrOpen
-	}
-	aead, err := s.opener()
-	if err != nil {
+	if err := s.opener(message[saltSize:HeaderSize]); err != nil {
 		return nil, err
 	}
-	chunks := message[headerSize:]
-	out := slices.Grow(dst, len(chunks))
-	for i := uint64(0); ; i++ {
-		chunk := chunks[:min(len(chunks), sealedSize)]
-		chunks = chunks[len(chunk):]
-		opened, err := aead.Open(out, s.nonceFor(i), chunk, nil)
-		if err != nil {
-			clear(out[len(dst):])
-			return nil, ErrOpen
-		}
-		out = opened
-		if len(chunk) < sealedSize { // the end mark; no chunk is left after it
-			return out, nil
-		}
+	sealed := message[HeaderSize:]
+	full := len(sealed) - len(sealed)%SealedSize
+	out, ok := s.chunks.OpenFull(slices.Grow(dst, len(sealed)), sealed[:full], 0)
+	if ok {
+		out, ok = s.chunks.OpenLast(out, sealed[full:], uint64(full/SealedSize))
 	}
+	if !ok {
+		clear(out[len(dst):])
+		return nil, ErrOpen
+	}
+	return out, nil
 }
 
 func (k *Key) release(s *state) {
 	clear(s.okm[:])
+	s.chunks = Chunks{}
 	k.states.Put(s)
 }
 
 // state is the scratch space of one message.
 type state struct {
-	mac   hash.Hash // HMAC-SHA-512 under the input key
-	info  []byte
-	okm   [2 * sha512.Size]byte // AES key, base nonce, commitment
-	nonce [nonceSize]byte
+	mac    hash.Hash // HMAC-SHA-512 under the input key
+	info   []byte
+	okm    [2 * sha512.Size]byte // AES key, base nonce, commitment
+	chunks Chunks
 }
 
 // derive runs HKDF-Expand (RFC 5869, section 2.3) for the two blocks needed. It is
@@ -163,43 +149,49 @@ func (s *state) key() []byte        { return s.okm[:KeySize] }
 func (s *state) baseNonce() []byte  { return s.okm[KeySize:][:nonceSize] }
 func (s *state) commitment() []byte { return s.okm[KeySize+nonceSize:][:commitmentSize] }
 
-// nonceFor returns the base nonce XOR i; it is valid until the next call.
-func (s *state) nonceFor(i uint64) []byte {
-	copy(s.nonce[:], s.baseNonce())
-	tail := s.nonce[nonceSize-8:]
-	binary.BigEndian.PutUint64(tail, binary.BigEndian.Uint64(tail)^i)
-	return s.nonce[:]
-}
-
-func (s *state) sealer() (cipher.AEAD, error) {
+// sealer prepares s.chunks for sealing.
+func (s *state) sealer() error {
 	block, err := aes.NewCipher(s.key())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return cipher.NewGCM(block)
+	copy(s.chunks.base[:], s.baseNonce())
+	s.chunks.aead, err = cipher.NewGCM(block)
+	return err
 }
 
-func (s *state) opener() (cipher.AEAD, error) {
+// opener prepares s.chunks for opening, if the commitment of the message is right.
+func (s *state) opener(commitment []byte) error {
+	if subtle.ConstantTimeCompare(s.commitment(), commitment) != 1 {
+		return ErrOpen
+	}
 	if !fips140.Enforced() {
 		return s.sealer()
 	}
 	block, err := aes.NewCipher(s.key())
 	if err != nil {
-		return nil, err
+		return err
 	}
+	copy(s.chunks.base[:], s.baseNonce())
 	aead, err := cipher.NewGCMWithRandomNonce(block)
-	return &prefixedOpener{AEAD: aead}, err
+	s.chunks.aead = &prefixedOpener{AEAD: aead}
+	return err
 }
 
 // prefixedOpener opens GCM ciphertexts whose nonce the caller knows with an AEAD
 // that reads it from in front of the ciphertext: the one that FIPS 140-3
-// enforcement leaves.
+// enforcement leaves. It is safe for concurrent use, as that AEAD is.
 type prefixedOpener struct {
 	cipher.AEAD
-	buf []byte
+	bufs sync.Pool // of *[]byte
 }
 
 func (p *prefixedOpener) Open(dst, nonce, ciphertext, additional []byte) ([]byte, error) {
-	p.buf = append(append(p.buf[:0], nonce...), ciphertext...)
-	return p.AEAD.Open(dst, nil, p.buf, additional)
+	buf, ok := p.bufs.Get().(*[]byte)
+	if !ok {
+		buf = new([]byte)
+	}
+	defer p.bufs.Put(buf)
+	*buf = append(append((*buf)[:0], nonce...), ciphertext...)
+	return p.AEAD.Open(dst, nil, *buf, additional)
 }

@@ -146,7 +146,7 @@ func TestAgainstTheSpecification(t *testing.T) {
 	}
 	key := bytes.Repeat([]byte{7}, KeySize)
 	k, _ := New(key)
-	for _, n := range []int{0, 1, 1024, chunkSize - 1, chunkSize, chunkSize + 1, 5*chunkSize - 1, 300 * chunkSize} {
+	for _, n := range []int{0, 1, 1024, ChunkSize - 1, ChunkSize, ChunkSize + 1, 5*ChunkSize - 1, 300 * ChunkSize} {
 		plaintext := bytes.Repeat([]byte{byte(n)}, n)
 		message, err := k.Seal(nil, plaintext, []byte("con"), []byte("text"))
 		if err != nil {
@@ -175,7 +175,7 @@ func TestOpenUnderEnforcement(t *testing.T) {
 		t.Skip("cannot seal here")
 	}
 	k, _ := New(bytes.Repeat([]byte{7}, KeySize))
-	plaintext := bytes.Repeat([]byte("chunk"), chunkSize)
+	plaintext := bytes.Repeat([]byte("chunk"), ChunkSize)
 	message, err := k.Seal(nil, plaintext, []byte("context"))
 	if err != nil {
 		t.Fatal(err)
@@ -187,16 +187,13 @@ func TestOpenUnderEnforcement(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	p := &prefixedOpener{AEAD: aead}
-	first, err := p.Open(nil, s.nonceFor(0), message[headerSize:][:sealedSize], nil)
-	if err != nil || !bytes.Equal(first, plaintext[:chunkSize]) {
-		t.Fatal(err)
+	c := Chunks{aead: &prefixedOpener{AEAD: aead}}
+	copy(c.base[:], s.baseNonce())
+	got, ok := c.OpenFull(nil, message[HeaderSize:][:2*SealedSize], 0)
+	if !ok || !bytes.Equal(got, plaintext[:2*ChunkSize]) {
+		t.Fatalf("opened %d bytes", len(got))
 	}
-	second, err := p.Open(nil, s.nonceFor(1), message[headerSize+sealedSize:][:sealedSize], nil)
-	if err != nil || !bytes.Equal(second, plaintext[chunkSize:2*chunkSize]) {
-		t.Fatal(err)
-	}
-	if _, err := p.Open(nil, s.nonceFor(2), message[headerSize+sealedSize:][:sealedSize], nil); err == nil {
+	if _, ok := c.OpenFull(nil, message[HeaderSize+SealedSize:][:SealedSize], 2); ok {
 		t.Fatal("a chunk opened in the place of another")
 	}
 	if _, err := k.Open(nil, message, []byte("contexT")); !errors.Is(err, ErrOpen) {

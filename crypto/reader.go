@@ -1,0 +1,141 @@
+package crypto
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/pavise/pavise/crypto/internal/cobblestone"
+)
+
+// Reader decrypts a stream. All that it returns is authentic and in its place; it
+// returns [ErrOpen] where the stream is damaged, and nothing of the damaged chunk (16
+// KiB) or after it.
+//
+// What was read before an error is a beginning of the plaintext. Only io.EOF says that
+// it is all of it: a stream that was cut short ends in ErrOpen. Whoever must not act on
+// an incomplete plaintext reads to io.EOF first.
+//
+// A Reader is not safe for concurrent use.
+type Reader struct {
+	r      io.Reader
+	chunks cobblestone.Chunks
+	number uint64 // of the next chunk
+	sealed feed   // what is not yet opened
+	buf    []byte // for opened chunks that the caller's memory does not hold
+	plain  []byte // of buf: what is not yet returned
+	err    error  // sticky; plain comes before it
+	failed func() // told about damage; nil is nobody
+}
+
+func newReader(r io.Reader, c cobblestone.Chunks, failed func()) *Reader {
+	return &Reader{r: r, chunks: c, sealed: feed{unit: cobblestone.SealedSize}, failed: failed}
+}
+
+// Read decrypts into p: into memory of its own first if p holds less than a chunk. An
+// error of the underlying reader is wrapped and stays.
+func (r *Reader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for len(r.plain) == 0 {
+		if r.err != nil {
+			return 0, r.err
+		}
+		if n := r.next(p); n > 0 {
+			return n, nil
+		}
+	}
+	n := copy(p, r.plain)
+	r.plain = r.plain[n:]
+	return n, nil
+}
+
+// WriteTo decrypts all that is left to w; it is what io.Copy uses. An error of w is
+// wrapped and does not stay: nothing is lost but what w took.
+func (r *Reader) WriteTo(w io.Writer) (n int64, err error) {
+	for {
+		if len(r.plain) > 0 {
+			m, err := w.Write(r.plain)
+			if m < 0 || m > len(r.plain) {
+				return n, errBadCount
+			}
+			if err == nil && m < len(r.plain) {
+				err = io.ErrShortWrite
+			}
+			n, r.plain = n+int64(m), r.plain[m:]
+			if err != nil {
+				return n, fmt.Errorf("crypto: writing the plaintext: %w", err)
+			}
+		}
+		switch {
+		case r.err == io.EOF:
+			return n, nil
+		case r.err != nil:
+			return n, r.err
+		}
+		r.next(nil)
+	}
+}
+
+// Close wipes what was decrypted and not read. It does not close the underlying
+// reader, and does not say whether the stream was complete: only io.EOF does.
+func (r *Reader) Close() error {
+	clear(r.buf)
+	r.sealed.wipe()
+	r.chunks, r.buf, r.plain, r.err = cobblestone.Chunks{}, nil, nil, errClosed
+	return nil
+}
+
+// next opens at least one chunk, as many as are there, or sets r.err. Those that p
+// has room for go there, and their length is returned; otherwise they go to r.plain.
+func (r *Reader) next(p []byte) int {
+	if err := r.sealed.fill(r.r); err != nil {
+		r.err = fmt.Errorf("crypto: reading the ciphertext: %w", err)
+		return 0
+	}
+	full := r.sealed.full()
+	if len(full) == 0 {
+		r.last()
+		return 0
+	}
+	if room := len(p) / cobblestone.ChunkSize; room > 0 {
+		full = full[:min(len(full), room*cobblestone.SealedSize)]
+		return len(r.open(p[:0], full))
+	}
+	r.plain = r.open(r.buffer(), full)
+	return 0
+}
+
+func (r *Reader) open(dst, full []byte) []byte {
+	plain, ok := r.chunks.OpenFull(dst, full, r.number)
+	r.number += uint64(len(full) / cobblestone.SealedSize)
+	r.sealed.take(len(full))
+	if !ok {
+		r.damaged()
+	}
+	return plain
+}
+
+// last opens what is left at the end of the underlying reader.
+func (r *Reader) last() {
+	plain, ok := r.chunks.OpenLast(r.buffer(), r.sealed.pending, r.number)
+	if !ok {
+		r.damaged()
+		return
+	}
+	r.plain, r.err = plain, io.EOF
+}
+
+func (r *Reader) damaged() {
+	r.err = ErrOpen
+	if r.failed != nil {
+		r.failed()
+	}
+}
+
+func (r *Reader) buffer() []byte {
+	if r.buf == nil {
+		r.buf = make([]byte, feedChunks*cobblestone.ChunkSize)
+	}
+	return r.buf[:0]
+}
