@@ -3,11 +3,13 @@ module github.com/pavise/pavise/.bench
 go 1.26.0
 
 require (
+	filippo.io/age v1.3.2
 	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/awnumar/memguard v0.23.0
 	github.com/go-playground/validator/v10 v10.30.6
 	github.com/gorilla/sessions v1.4.0
 	github.com/microcosm-cc/bluemonday v1.0.27
+	github.com/minio/sio v0.4.1
 	github.com/pavise/pavise v0.0.0
 	github.com/sethvargo/go-limiter v0.7.1
 	github.com/tink-crypto/tink-go/v2 v2.9.0
@@ -15,6 +17,7 @@ require (
 )
 
 require (
+	filippo.io/hpke v0.4.0 // indirect
 	github.com/awnumar/memcall v0.4.0 // indirect
 	github.com/aymerick/douceur v0.2.0 // indirect
 	github.com/gabriel-vasile/mimetype v1.4.16 // indirect

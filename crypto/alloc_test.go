@@ -2,7 +2,11 @@
 
 package crypto
 
-import "testing"
+import (
+	"bytes"
+	"io"
+	"testing"
+)
 
 func TestAllocations(t *testing.T) {
 	k, b := newKeyring(t), Bind("test", "1")
@@ -28,6 +32,31 @@ func TestAllocations(t *testing.T) {
 		if got > c.most {
 			t.Errorf("%s: %v allocations, want %v at most", name, got, c.most)
 		}
+	}
+}
+
+// Once its buffers are there, a stream allocates nothing.
+func TestStreamAllocations(t *testing.T) {
+	k, b := newKeyring(t), Bind("test", "1")
+	skipEnforced(t)
+	w, err := k.Writer(io.Discard, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plaintext := make([]byte, 100_000)
+	if got := testing.AllocsPerRun(50, func() { w.Write(plaintext) }); got > 0 {
+		t.Errorf("Write: %v allocations", got)
+	}
+	source := bytes.NewReader(nil)
+	if got := testing.AllocsPerRun(50, func() { source.Reset(plaintext); w.ReadFrom(source) }); got > 0 {
+		t.Errorf("ReadFrom: %v allocations", got)
+	}
+	r := mustReader(t, k, seal(t, k, make([]byte, 8<<20), b), b)
+	if got := testing.AllocsPerRun(50, func() { r.Read(plaintext) }); got > 0 {
+		t.Errorf("Read: %v allocations", got)
+	}
+	if got := testing.AllocsPerRun(50, func() { r.Read(plaintext[:100]) }); got > 0 {
+		t.Errorf("Read of little: %v allocations", got)
 	}
 }
 

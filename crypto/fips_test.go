@@ -1,7 +1,10 @@
 package crypto
 
 import (
+	"bytes"
 	"crypto/fips140"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -49,6 +52,31 @@ func TestFIPSTable(t *testing.T) {
 	sealed := sealEnvelope(t, newEnvelopeOf(t, ring, WithXAES()), twoChunks, b)
 	if got, err := plain.Open(t.Context(), nil, sealed, b); err != nil || string(got) != string(twoChunks) {
 		t.Errorf("Envelope of suite 02: %v", err)
+	}
+	message := sample(t, "PAVISE_TEST_MESSAGE")
+	if got, err := io.ReadAll(mustReader(t, ring, message, b)); err != nil || string(got) != string(twoChunks) {
+		t.Errorf("Reader: %v", err)
+	}
+	at, err := ring.ReaderAt(bytes.NewReader(message), int64(len(message)), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(io.NewSectionReader(at, 0, at.Size())); err != nil || string(got) != string(twoChunks) {
+		t.Errorf("ReaderAt: %v", err)
+	}
+	if _, err := ring.Writer(io.Discard, b); err != ErrFIPS {
+		t.Errorf("Writer: %v", err)
+	}
+	if _, err := refuses.Writer(t.Context(), io.Discard, b); err != ErrFIPS || kek.calls.Load() != 0 {
+		t.Errorf("Writer of an Envelope: %v, %d calls of its KEK", err, kek.calls.Load())
+	}
+	var out bytes.Buffer
+	w, err := ring.SkipFIPSNonceEnforcement().Writer(&out, b)
+	if err == nil {
+		err = errors.Join(pieces(w, twoChunks, 1000), w.Close())
+	}
+	if got, openErr := ring.Open(nil, out.Bytes(), b); err != nil || openErr != nil || string(got) != string(twoChunks) {
+		t.Errorf("Writer with SkipFIPSNonceEnforcement: %v, %v", err, openErr)
 	}
 	t.Log("enforced")
 }
