@@ -30,6 +30,7 @@ type Envelope struct {
 	suite       suite
 	unauthentic bool
 	skipFIPS    bool
+	workers     int          // 0 is GOMAXPROCS
 	log         *slog.Logger // nil is none
 }
 
@@ -47,6 +48,10 @@ func WithLogger(l *slog.Logger) EnvelopeOption { return func(e *Envelope) { e.lo
 // SkipFIPSNonceEnforcement seals Cobblestone-256 also under GODEBUG=fips140=only, as
 // [Keyring.SkipFIPSNonceEnforcement] does.
 func SkipFIPSNonceEnforcement() EnvelopeOption { return func(e *Envelope) { e.skipFIPS = true } }
+
+// WithWorkers has at most n goroutines work on one payload of suite 01, as
+// [Keyring.WithWorkers] does.
+func WithWorkers(n int) EnvelopeOption { return func(e *Envelope) { e.workers = n } }
 
 // InsecureUnauthenticatedSender lets an Envelope with symmetric KEKs also open what
 // was wrapped for a public key only, and rewrap it for a symmetric KEK. Anybody can
@@ -134,7 +139,7 @@ func (e *Envelope) open(ctx context.Context, dst, envelope, bound []byte) ([]byt
 		return nil, err
 	}
 	defer clear(dek)
-	out, err := openPayload(h.suite, detach(dst, envelope), payload, dek, bound)
+	out, err := e.openPayload(h.suite, detach(dst, envelope), payload, dek, bound)
 	if err != nil {
 		return nil, ErrOpen
 	}
@@ -150,20 +155,33 @@ type payloadCipher interface {
 
 func (s suite) context() []byte { return []byte{versionEnvelope, byte(s)} }
 
-func (s suite) cipher(dek []byte) (payloadCipher, error) {
-	key, err := expand(dek, labelPayload, dekSize)
+func (e *Envelope) cipher(s suite, dek []byte) (payloadCipher, error) {
+	if s == suitePayloadCobblestone {
+		return e.cobblestone(dek)
+	}
+	key, err := expand(dek, labelPayload, xaes.KeySize)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(key)
-	if s == suitePayloadXAES {
-		return xaes.New(key)
+	return xaes.New(key)
+}
+
+func (e *Envelope) cobblestone(dek []byte) (*cobblestone.Key, error) {
+	key, err := expand(dek, labelPayload, cobblestone.KeySize)
+	if err != nil {
+		return nil, err
 	}
-	return cobblestone.New(key)
+	defer clear(key)
+	c, err := cobblestone.New(key)
+	if err != nil {
+		return nil, err
+	}
+	return c.WithWorkers(e.workers), nil
 }
 
 func (e *Envelope) sealPayload(dst, plaintext, dek, bound []byte) ([]byte, error) {
-	c, err := e.suite.cipher(dek)
+	c, err := e.cipher(e.suite, dek)
 	if err != nil {
 		return nil, err
 	}
@@ -173,8 +191,8 @@ func (e *Envelope) sealPayload(dst, plaintext, dek, bound []byte) ([]byte, error
 	return c.Seal(dst, plaintext, e.suite.context(), bound)
 }
 
-func openPayload(s suite, dst, payload, dek, bound []byte) ([]byte, error) {
-	c, err := s.cipher(dek)
+func (e *Envelope) openPayload(s suite, dst, payload, dek, bound []byte) ([]byte, error) {
+	c, err := e.cipher(s, dek)
 	if err != nil {
 		return nil, err
 	}

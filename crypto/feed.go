@@ -7,13 +7,17 @@ import (
 
 var errBadCount = errors.New("crypto: a reader or writer returned an impossible count")
 
-// feedChunks is how many chunks a stream holds at a time.
-const feedChunks = 4
+const (
+	feedUnits = 4       // held at a time, once a stream is longer than one
+	longFeed  = 1 << 20 // bytes, from which on a feed holds a whole batch
+)
 
 // feed collects bytes into units: the full chunks of a stream, sealed or not. What
 // follows the last full unit stays in it.
 type feed struct {
 	unit    int // bytes
+	batch   int // units worth to be held
+	seen    int64
 	buf     []byte
 	pending []byte // of buf: not yet taken
 	eof     bool   // the reader has ended
@@ -59,23 +63,39 @@ func (f *feed) fill(r io.Reader) error {
 	return nil
 }
 
-// space returns the free memory behind the pending bytes, room for a unit with them
-// included. There is less than a unit pending.
+// space returns the free memory behind the pending bytes, less than a unit: with them
+// it is room for a unit at least.
 func (f *feed) space() []byte {
-	if f.buf == nil {
-		f.buf = make([]byte, feedChunks*f.unit)
-		f.pending = f.buf[:0]
+	if size := f.unit * f.units(); len(f.buf) < size {
+		old := f.buf
+		f.buf = make([]byte, size)
+		f.pending = f.buf[:copy(f.buf, f.pending)]
+		clear(old)
 	}
-	if len(f.pending) == 0 || cap(f.pending) < f.unit {
+	if cap(f.pending) < len(f.buf) && len(f.pending) < f.unit {
 		f.pending = f.buf[:copy(f.buf, f.pending)]
 	}
 	return f.pending[len(f.pending):cap(f.pending)]
 }
 
-func (f *feed) grow(n int) { f.pending = f.pending[:len(f.pending)+n] }
+func (f *feed) units() int {
+	switch {
+	case f.seen < int64(f.unit):
+		return 1
+	case f.seen < longFeed:
+		return feedUnits
+	default:
+		return f.batch
+	}
+}
+
+func (f *feed) grow(n int) {
+	f.pending = f.pending[:len(f.pending)+n]
+	f.seen += int64(n)
+}
 
 // wipe forgets what is pending.
 func (f *feed) wipe() {
 	clear(f.buf)
-	*f = feed{unit: f.unit}
+	*f = feed{unit: f.unit, batch: f.batch}
 }

@@ -108,6 +108,23 @@ func (k *Keyring) SkipFIPSNonceEnforcement() *Keyring {
 	return &relaxed
 }
 
+// WithWorkers returns a Keyring of the same keys that has at most n goroutines work on
+// one message or stream, GOMAXPROCS if n is 0 or less, as is the default. They serve 1
+// MiB or more at a time and end with the call; ciphertexts do not depend on it.
+func (k *Keyring) WithWorkers(n int) *Keyring {
+	tuned := *k
+	tuned.byID = make(map[uint32]*ringKey, len(k.byID))
+	for id, key := range k.byID {
+		own := *key
+		own.seal = key.seal.WithWorkers(n)
+		tuned.byID[id] = &own
+		if key == k.primary {
+			tuned.primary = &own
+		}
+	}
+	return &tuned
+}
+
 // Seal appends the ciphertext of plaintext to dst and returns the extended slice.
 // The ciphertext is 62 bytes longer than plaintext, and 16 more for each begun
 // 16 KiB of it: 78 for less than 16 KiB. It hides everything but the length of

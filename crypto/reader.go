@@ -28,7 +28,7 @@ type Reader struct {
 }
 
 func newReader(r io.Reader, c cobblestone.Chunks, failed func()) *Reader {
-	return &Reader{r: r, chunks: c, sealed: feed{unit: cobblestone.SealedSize}, failed: failed}
+	return &Reader{r: r, chunks: c, sealed: feed{unit: cobblestone.SealedSize, batch: c.Batch()}, failed: failed}
 }
 
 // Read decrypts into p: into memory of its own first if p holds less than a chunk. An
@@ -102,7 +102,7 @@ func (r *Reader) next(p []byte) int {
 		full = full[:min(len(full), room*cobblestone.SealedSize)]
 		return len(r.open(p[:0], full))
 	}
-	r.plain = r.open(r.buffer(), full)
+	r.plain = r.open(r.buffer(len(full)), full)
 	return 0
 }
 
@@ -118,7 +118,7 @@ func (r *Reader) open(dst, full []byte) []byte {
 
 // last opens what is left at the end of the underlying reader.
 func (r *Reader) last() {
-	plain, ok := r.chunks.OpenLast(r.buffer(), r.sealed.pending, r.number)
+	plain, ok := r.chunks.OpenLast(r.buffer(len(r.sealed.pending)), r.sealed.pending, r.number)
 	if !ok {
 		r.damaged()
 		return
@@ -133,9 +133,11 @@ func (r *Reader) damaged() {
 	}
 }
 
-func (r *Reader) buffer() []byte {
-	if r.buf == nil {
-		r.buf = make([]byte, feedChunks*cobblestone.ChunkSize)
+// buffer returns memory for n bytes; what it held has been read.
+func (r *Reader) buffer(n int) []byte {
+	if len(r.buf) < n {
+		clear(r.buf)
+		r.buf = make([]byte, n)
 	}
 	return r.buf[:0]
 }

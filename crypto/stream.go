@@ -100,7 +100,7 @@ func (e *Envelope) Writer(ctx context.Context, w io.Writer, b Binding) (*Writer,
 	if err != nil {
 		return nil, err
 	}
-	key, err := streamKey(dek)
+	key, err := e.cobblestone(dek)
 	if err != nil {
 		return nil, err
 	}
@@ -168,21 +168,11 @@ func (e *Envelope) resumePayload(ctx context.Context, r io.Reader, bound []byte)
 		return c, err
 	}
 	defer clear(dek)
-	key, err := streamKey(dek)
+	key, err := e.cobblestone(dek)
 	if err != nil {
 		return c, err
 	}
 	return resume(r, key, h.suite.context(), bound)
-}
-
-// streamKey returns the payload key of suite 01.
-func streamKey(dek []byte) (*cobblestone.Key, error) {
-	key, err := expand(dek, labelPayload, cobblestone.KeySize)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(key)
-	return cobblestone.New(key)
 }
 
 // begin is key.Begin with the rules of FIPS 140-3 enforcement.

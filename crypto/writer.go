@@ -34,9 +34,9 @@ func newWriter(w io.Writer, head []byte, key *cobblestone.Key, skipFIPS bool, co
 	if err != nil {
 		return nil, err
 	}
-	sealed := make([]byte, 0, len(head)+len(salted)+feedChunks*cobblestone.SealedSize)
+	sealed := make([]byte, 0, len(head)+len(salted)+cobblestone.SealedSize)
 	return &Writer{
-		w: w, chunks: c, plain: feed{unit: cobblestone.ChunkSize},
+		w: w, chunks: c, plain: feed{unit: cobblestone.ChunkSize, batch: c.Batch()},
 		sealed: append(append(sealed, head...), salted...),
 	}, nil
 }
@@ -54,7 +54,7 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 		}
 	}
 	for len(p)-n >= cobblestone.ChunkSize {
-		batch := min(len(p)-n, feedChunks*cobblestone.ChunkSize)
+		batch := min(len(p)-n, w.plain.batch*cobblestone.ChunkSize)
 		batch -= batch % cobblestone.ChunkSize
 		if err := w.sealFull(p[n : n+batch]); err != nil {
 			return n, err

@@ -81,3 +81,35 @@ func BenchmarkStreamRead16MiB(b *testing.B) {
 	run(b, "sio", streamSize, func() { read(must(sio.DecryptReader(bytes.NewReader(theirs.Bytes()), sioConfig()))) })
 	run(b, "age", streamSize, func() { read(must(age.Decrypt(bytes.NewReader(aged.Bytes()), identity))) })
 }
+
+// BenchmarkStreamWrite64MiB writes a stream through io.Copy, with two workers and with one.
+func BenchmarkStreamWrite64MiB(b *testing.B) {
+	plaintext, k := make([]byte, 64<<20), keyring()
+	write := func(k *crypto.Keyring) {
+		w := must(k.Writer(nowhere{}, streamBound))
+		must(io.Copy(w, bytes.NewReader(plaintext)))
+		w.Close()
+	}
+	two, one := k.WithWorkers(2), k.WithWorkers(1)
+	run(b, "pavise", len(plaintext), func() { write(two) })
+	run(b, "one-worker", len(plaintext), func() { write(one) })
+}
+
+func BenchmarkStreamRead64MiB(b *testing.B) {
+	k := keyring()
+	sealed := must(k.Seal(nil, make([]byte, 64<<20), streamBound))
+	read := func(k *crypto.Keyring) {
+		must(io.Copy(nowhere{}, must(k.Reader(bytes.NewReader(sealed), streamBound))))
+	}
+	two, one := k.WithWorkers(2), k.WithWorkers(1)
+	run(b, "pavise", 64<<20, func() { read(two) })
+	run(b, "one-worker", 64<<20, func() { read(one) })
+}
+
+func BenchmarkSeal64MiB(b *testing.B) {
+	plaintext, k := make([]byte, 64<<20), keyring()
+	dst := make([]byte, 0, len(plaintext)+1<<20)
+	two, one := k.WithWorkers(2), k.WithWorkers(1)
+	run(b, "pavise", len(plaintext), func() { must(two.Seal(dst, plaintext, streamBound)) })
+	run(b, "one-worker", len(plaintext), func() { must(one.Seal(dst, plaintext, streamBound)) })
+}

@@ -10,9 +10,10 @@ import (
 // what a stream and random access are made of. It is not safe for concurrent use,
 // but its copies do not depend on each other.
 type Chunks struct {
-	aead  cipher.AEAD
-	base  [nonceSize]byte
-	nonce [nonceSize]byte // scratch
+	aead    cipher.AEAD
+	base    [nonceSize]byte
+	nonce   [nonceSize]byte // scratch
+	workers int
 }
 
 // Begin returns the header of a new message and what seals its chunks. No number may
@@ -44,6 +45,13 @@ func (k *Key) Resume(header []byte, context ...[]byte) (Chunks, error) {
 // SealFull appends full chunks to dst, the first of them as the given number. The
 // length of plaintext is a multiple of ChunkSize.
 func (c *Chunks) SealFull(dst, plaintext []byte, number uint64) []byte {
+	if c.parallel(len(plaintext) / ChunkSize) {
+		return c.sealParallel(dst, plaintext, number)
+	}
+	return c.sealSerial(dst, plaintext, number)
+}
+
+func (c *Chunks) sealSerial(dst, plaintext []byte, number uint64) []byte {
 	for ; len(plaintext) > 0; number++ {
 		dst = c.aead.Seal(dst, c.nonceFor(number), plaintext[:ChunkSize], nil)
 		plaintext = plaintext[ChunkSize:]
@@ -61,6 +69,13 @@ func (c *Chunks) SealLast(dst, plaintext []byte, number uint64) []byte {
 // authentic, and reports whether there is none. The length of sealed is a multiple of
 // SealedSize.
 func (c *Chunks) OpenFull(dst, sealed []byte, number uint64) ([]byte, bool) {
+	if c.parallel(len(sealed) / SealedSize) {
+		return c.openParallel(dst, sealed, number)
+	}
+	return c.openSerial(dst, sealed, number)
+}
+
+func (c *Chunks) openSerial(dst, sealed []byte, number uint64) ([]byte, bool) {
 	for ; len(sealed) > 0; number++ {
 		opened, err := c.aead.Open(dst, c.nonceFor(number), sealed[:SealedSize], nil)
 		if err != nil {

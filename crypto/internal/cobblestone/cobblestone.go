@@ -45,7 +45,8 @@ func Overhead(n int) int { return HeaderSize + TagSize*(n/ChunkSize+1) }
 type Key struct {
 	// states holds *state values whose MAC is already keyed. The pool belongs to
 	// this key, so that keyed state never serves another one.
-	states sync.Pool
+	states  *sync.Pool
+	workers int // 0 is GOMAXPROCS
 }
 
 // New returns a Key for an input key of KeySize uniformly random bytes.
@@ -54,11 +55,9 @@ func New(input []byte) (*Key, error) {
 		return nil, errors.New("cobblestone: key is not 32 bytes long")
 	}
 	input = slices.Clone(input)
-	k := &Key{}
-	k.states.New = func() any {
+	return &Key{states: &sync.Pool{New: func() any {
 		return &state{mac: hmac.New(sha512.New, input)}
-	}
-	return k, nil
+	}}}, nil
 }
 
 // Seal appends the message for plaintext to dst. The context is the concatenation
@@ -128,6 +127,7 @@ type state struct {
 // half the cost of a short message; a test holds it equal to crypto/hkdf.
 func (k *Key) derive(salt []byte, context [][]byte) *state {
 	s := k.states.Get().(*state)
+	s.chunks.workers = k.workers
 	s.info = append(append(s.info[:0], label...), salt...)
 	for _, part := range context {
 		s.info = append(s.info, part...)
