@@ -6,6 +6,9 @@
 // [Binding] with each message, and both rotate keys without losing old data. A
 // [Compact] does what a Keyring does in 33 bytes less, without key commitment, and
 // shares its messages and keysets with Tink.
+// What does not fit into memory goes through the Writer, Reader and ReaderAt of a
+// Keyring or an Envelope, in the same format: a stream opens with Open, and a message
+// with Reader.
 //
 // # Security
 //
@@ -18,6 +21,10 @@
 // sealed it (a message carries a 32-bit key id, an envelope the IDs of its KEKs); it
 // does not notice that an old ciphertext was put back in the place of a newer one
 // with an equal Binding; and Go cannot erase expanded key schedules from memory.
+//
+// A [Reader] and a [ReaderAt] release no byte that is not authentic and in its place. A
+// stream that was cut short ends in [ErrOpen] and not in io.EOF, but what stood before
+// the cut has been read by then.
 //
 // Limits: 2^45 messages of 1 GiB under one Key; a message under suite 01 is as long as
 // memory allows, and one of a Compact or under suite 02 (XAES-256-GCM) at most 64 GiB.
@@ -78,6 +85,7 @@
 //	Envelope                  yes     refuses with ErrFIPS
 //	Envelope, WithXAES        yes     yes
 //	KeyringKEK                yes     yes
+//	Writer, Reader, ReaderAt  as their Keyring or Envelope; WithXAES has none
 //	crypto/password           yes     yes; argon2id is not an approved algorithm
 //
 // [Keyring.SkipFIPSNonceEnforcement] and [SkipFIPSNonceEnforcement] turn the refusals
@@ -86,10 +94,11 @@
 // # Errors
 //
 // [ErrOpen] for whatever does not open, without a reason. [ErrFIPS] as above. A
-// [*KEKError] when a KEK fails, whose cause is the KEK's own error. The error of a
-// reader, wrapped. Any other error is a mistake of the caller (a zero Binding, a
-// mistyped key, a keyset that [ImportTink] cannot use) and says what to change. No
-// error holds a key, a plaintext or a rejected value.
+// [*KEKError] when a KEK fails, whose cause is the KEK's own error. The error of an
+// underlying reader or writer, wrapped; io/fs.ErrClosed after Close. Any other error is
+// a mistake of the caller (a zero Binding, a mistyped key, a keyset that [ImportTink]
+// cannot use) and says what to change. No error holds a key, a plaintext or a rejected
+// value.
 //
 // # Events
 //
@@ -106,4 +115,10 @@
 // allocations, or two into a dst of sufficient capacity; a Compact makes one more, in
 // about half the time for a short message. All of them are made once and shared: making
 // one derives its keys.
+//
+// From 1 MiB on, as many cores as GOMAXPROCS seal and open one message, a stream that is
+// read with large buffers or io.Copy, and one that is written with 1 MiB a call or
+// io.Copy; see [Keyring.WithWorkers] and [WithWorkers]. No goroutine outlives the call.
+// A stream holds one chunk of 16 KiB, then four, and after 1 MiB, on several cores, half
+// a MiB for each of them and 1 MiB at least.
 package crypto
