@@ -119,6 +119,6 @@
 // From 1 MiB on, as many cores as GOMAXPROCS seal and open one message, a stream that is
 // read with large buffers or io.Copy, and one that is written with 1 MiB a call or
 // io.Copy; see [Keyring.WithWorkers] and [WithWorkers]. No goroutine outlives the call.
-// A stream holds one chunk of 16 KiB, then four, and after 1 MiB, on several cores, half
-// a MiB for each of them and 1 MiB at least.
+// A stream holds one chunk of 16 KiB, then eight, and after 1 MiB, on several cores, 1
+// MiB for each of them; sealed and opened, that is twice as much.
 package crypto

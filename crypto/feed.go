@@ -8,7 +8,7 @@ import (
 var errBadCount = errors.New("crypto: a reader or writer returned an impossible count")
 
 const (
-	feedUnits = 4       // held at a time, once a stream is longer than one
+	feedUnits = 8       // held at a time, once a stream is longer than one
 	longFeed  = 1 << 20 // bytes, from which on a feed holds a whole batch
 )
 

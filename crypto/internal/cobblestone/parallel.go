@@ -19,9 +19,9 @@ func (k *Key) WithWorkers(n int) *Key { return &Key{states: k.states, workers: n
 // Batch returns how many chunks are worth to be sealed or opened in one call.
 func (c *Chunks) Batch() int {
 	if n := c.cores(); n > 1 {
-		return max(parallelChunks, n*parallelChunks/2)
+		return n * parallelChunks
 	}
-	return 4
+	return 8
 }
 
 func (c *Chunks) cores() int {
