@@ -87,11 +87,3 @@ func inflate(t *testing.T, s string) []byte {
 	}
 	return b
 }
-
-func unhex(t *testing.T, s string) []byte {
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
