@@ -6,6 +6,7 @@
 // [Binding] with each message, and both rotate keys without losing old data. A
 // [Compact] does what a Keyring does in 33 bytes less, without key commitment, and
 // shares its messages and keysets with Tink.
+//
 // What does not fit into memory goes through the Writer, Reader and ReaderAt of a
 // Keyring or an Envelope, in the same format: a stream opens with Open, and a message
 // with Reader.
@@ -119,6 +120,6 @@
 // From 1 MiB on, as many cores as GOMAXPROCS seal and open one message, a stream that is
 // read with large buffers or io.Copy, and one that is written with 1 MiB a call or
 // io.Copy; see [Keyring.WithWorkers] and [WithWorkers]. No goroutine outlives the call.
-// A stream holds one chunk of 16 KiB, then eight, and after 1 MiB, on several cores, 1
+// A stream holds one chunk of 16 KiB, from the ninth on eight, and after 1 MiB, on several cores, 1
 // MiB for each of them; sealed and opened, that is twice as much.
 package crypto

@@ -8,7 +8,7 @@ import (
 var errBadCount = errors.New("crypto: a reader or writer returned an impossible count")
 
 const (
-	feedUnits = 8       // held at a time, once a stream is longer than one
+	feedUnits = 8       // held at a time, once a stream is longer
 	longFeed  = 1 << 20 // bytes, from which on a feed holds a whole batch
 )
 
@@ -80,7 +80,7 @@ func (f *feed) space() []byte {
 
 func (f *feed) units() int {
 	switch {
-	case f.seen < int64(f.unit):
+	case f.seen < int64(feedUnits*f.unit):
 		return 1
 	case f.seen < longFeed:
 		return feedUnits

@@ -11,8 +11,8 @@ import (
 // Whoever sealed it with however many workers, it is one format.
 func TestWorkersDoNotShow(t *testing.T) {
 	key, b := GenerateKey(), Bind("test", "1")
-	plaintext := plaintextOf(4<<20 + 1234)
-	for _, sealer := range []int{1, 0, 5} {
+	plaintext := plaintextOf(3<<20 + 1234)
+	for _, sealer := range []int{1, 3} {
 		k := newKeyring(t, key).WithWorkers(sealer)
 		for name, write := range map[string]func(*Writer) error{
 			"at once":  func(w *Writer) error { _, err := w.Write(plaintext); return err },
@@ -25,7 +25,7 @@ func TestWorkersDoNotShow(t *testing.T) {
 			},
 		} {
 			stream := sealStream(t, k, b, write)
-			for _, opener := range []int{1, 0, 5} {
+			for _, opener := range []int{1, 3} {
 				k := newKeyring(t, key).WithWorkers(opener)
 				if got, err := k.Open(nil, stream, b); err != nil || !bytes.Equal(got, plaintext) {
 					t.Fatalf("%s: %d workers, then Open with %d: %d bytes, %v", name, sealer, opener, len(got), err)
@@ -44,7 +44,7 @@ func TestParallelStreamDamage(t *testing.T) {
 	k, b := newKeyring(t).WithWorkers(4), Bind("test", "1")
 	plaintext := plaintextOf(4 << 20)
 	stream := seal(t, k, plaintext, b)
-	for at := 62; at < len(stream); at += 200_003 {
+	for at := 62; at < len(stream); at += 600_011 {
 		stream[at] ^= 1
 		intact := (at - 62) / (chunk + 16) * chunk
 		for how, read := range readings {
