@@ -28,7 +28,7 @@
 // the cut has been read by then.
 //
 // Limits: 2^45 messages of 1 GiB under one Key; a message under suite 01 is as long as
-// memory allows, and one of a Compact or under suite 02 (XAES-256-GCM) at most 64 GiB.
+// memory allows, and one of a Compact or under suite 02 (XAES-256-GCM) at most 64 GiB (2^36 - 32 bytes).
 //
 // An Envelope authenticates its sender as far as its KEKs do: whoever can use one of
 // its symmetric KEKs, or has opened the same message, can make an envelope with its
