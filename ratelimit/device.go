@@ -53,7 +53,7 @@ func (c deviceCookies) open(cookie, account string, now time.Time) (id string, o
 		return "", false
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(cookie)
-	if err != nil {
+	if err != nil || len(b) != deviceSize { // the decoder skips line ends
 		return "", false
 	}
 	body, tag := b[:nonceSize+8], b[nonceSize+8:]

@@ -208,6 +208,7 @@ func TestDeviceCookieIsRefused(t *testing.T) {
 		for name, cookie := range map[string]string{
 			"none": "", "nonce": flip(0), "expiry": flip(23), "tag": flip(55), "short": device[:len(device)-1],
 			"long": device + "A", "not base64": strings.Repeat("!", len(device)),
+			"line ends": strings.Repeat("\n", len(device)),
 			"other key": logIn(t, newLogin(t), "ann"),
 		} {
 			if a, _ := begin(t, l, "ann", "192.0.2.9", cookie); a != nil {
@@ -229,6 +230,7 @@ func TestDeviceCookieIsRefused(t *testing.T) {
 func FuzzDeviceCookie(f *testing.F) {
 	f.Add("")
 	f.Add(strings.Repeat("A", 75))
+	f.Add(strings.Repeat("\n", 75))
 	f.Add(logIn(f, newLogin(f), "ann"))
 	f.Fuzz(func(t *testing.T, cookie string) {
 		l := newLogin(t, ratelimit.WithMaxKeys(1))
