@@ -30,6 +30,9 @@
 // Limits: 2^45 messages of 1 GiB under one Key; a message under suite 01 is as long as
 // memory allows, and one of a Compact or under suite 02 (XAES-256-GCM) at most 64 GiB (2^36 - 32 bytes).
 //
+// Messages that an Envelope seals under one cached data key share it, for 5 minutes,
+// 2^20 messages or 64 GiB by default, see [DEKCache] and [WithoutDEKCache].
+//
 // An Envelope authenticates its sender as far as its KEKs do: whoever can use one of
 // its symmetric KEKs, or has opened the same message, can make an envelope with its
 // data key. A public key authenticates nobody. [Envelope.RewrapHeader] does not revoke.
@@ -106,7 +109,8 @@
 // An Envelope made [WithLogger] emits, with event.action, event.outcome and, for a
 // failure, event.reason:
 //
-//	kek-wrap, kek-unwrap   each call of a KEK, with kek.id and event.duration in ns
+//	kek-wrap, kek-unwrap   each call of a KEK, with kek.id and event.duration in ns;
+//	                       none for a cached data key
 //	envelope-open          failure only: an envelope did not open
 //	envelope-rewrap        each call of Envelope.RewrapHeader
 //

@@ -2,14 +2,13 @@ package crypto
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/pavise/pavise/crypto/internal/cobblestone"
-	"github.com/pavise/pavise/crypto/internal/xaes"
 )
 
 const dekSize = 32
@@ -19,11 +18,13 @@ var (
 	errFIPSOptions = errors.New("crypto: SkipFIPSNonceEnforcement has no use beside WithXAES")
 )
 
-// Envelope seals each message under a data key (DEK) of its own, which is stored in
-// the header of the message, wrapped by one or more [KEK]s: any of them opens it.
-// The KEKs can be replaced later without touching the payload, see
-// [Envelope.RewrapHeader]. It is safe for concurrent use. The zero Envelope has no KEK:
-// it seals and opens nothing.
+// Envelope seals messages under data keys (DEKs), each stored in the header of its
+// messages, wrapped by one or more [KEK]s: any of them opens it. The KEKs can be
+// replaced later without touching the payload, see [Envelope.RewrapHeader].
+//
+// A DEK serves many messages, so that few of them wait for a key management service:
+// [DEKCache] has the limits, and [WithoutDEKCache] gives each message a DEK of its own.
+// It is safe for concurrent use. The zero Envelope has no KEK: it seals and opens nothing.
 type Envelope struct {
 	label       string
 	to          []recipient
@@ -32,6 +33,11 @@ type Envelope struct {
 	skipFIPS    bool
 	workers     int          // 0 is GOMAXPROCS
 	log         *slog.Logger // nil is none
+	caches      *caches      // nil: a DEK for each message
+	closed      atomic.Bool
+
+	limits   *DEKCache // as given; nil is the default
+	uncached bool
 }
 
 // EnvelopeOption is an option of [NewEnvelope].
@@ -83,11 +89,11 @@ func NewEnvelope(label string, to []KEK, opts ...EnvelopeOption) (*Envelope, err
 	if e.skipFIPS && e.suite == suitePayloadXAES {
 		return nil, errFIPSOptions
 	}
-	return e, nil
+	return e, e.makeCaches()
 }
 
-// Seal appends the envelope of plaintext to dst and returns the extended slice. It
-// calls every KEK once, and fails if one of them does.
+// Seal appends the envelope of plaintext to dst and returns the extended slice. For a
+// new DEK, see [DEKCache], every KEK is called once, and Seal fails if one of them does.
 //
 // dst may be nil and may share memory with plaintext.
 func (e *Envelope) Seal(ctx context.Context, dst, plaintext []byte, b Binding) ([]byte, error) {
@@ -98,16 +104,15 @@ func (e *Envelope) Seal(ctx context.Context, dst, plaintext []byte, b Binding) (
 	if e.suite == suitePayloadCobblestone && refusedByFIPS(e.skipFIPS) {
 		return nil, ErrFIPS // before any KEK is called
 	}
-	dek := make([]byte, dekSize)
-	defer clear(dek)
-	rand.Read(dek) // never fails: crypto/rand aborts the process instead
-	head, err := e.wrap(ctx, e.suite, e.to, dek)
+	key, err := e.sealKey(ctx, len(plaintext))
 	if err != nil {
 		return nil, err
 	}
+	defer key.release()
+	head := *key.header.Load()
 	dst = detach(dst, plaintext)
 	dst = slices.Grow(dst, len(head)+len(plaintext)+cobblestone.Overhead(len(plaintext)))
-	return e.sealPayload(append(dst, head...), plaintext, dek, bound)
+	return key.seal(e.skipFIPS, append(dst, head...), plaintext, bound)
 }
 
 // Open appends the plaintext of envelope to dst and returns the extended slice. It
@@ -134,67 +139,14 @@ func (e *Envelope) open(ctx context.Context, dst, envelope, bound []byte) ([]byt
 	if !ok {
 		return nil, ErrOpen
 	}
-	dek, _, err := e.unwrap(ctx, h)
+	key, err := e.openKey(ctx, h)
 	if err != nil {
 		return nil, err
 	}
-	defer clear(dek)
-	out, err := e.openPayload(h.suite, detach(dst, envelope), payload, dek, bound)
+	defer key.release()
+	out, err := key.payload.Open(detach(dst, envelope), payload, key.context, bound)
 	if err != nil {
 		return nil, ErrOpen
 	}
 	return out, nil
-}
-
-// payloadCipher is what both suites have. The context of a payload does not cover
-// the header, which authenticates itself and can be replaced.
-type payloadCipher interface {
-	Seal(dst, plaintext []byte, context ...[]byte) ([]byte, error)
-	Open(dst, message []byte, context ...[]byte) ([]byte, error)
-}
-
-func (s suite) context() []byte { return []byte{versionEnvelope, byte(s)} }
-
-func (e *Envelope) cipher(s suite, dek []byte) (payloadCipher, error) {
-	if s == suitePayloadCobblestone {
-		return e.cobblestone(dek)
-	}
-	key, err := expand(dek, labelPayload, xaes.KeySize)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(key)
-	return xaes.New(key)
-}
-
-func (e *Envelope) cobblestone(dek []byte) (*cobblestone.Key, error) {
-	key, err := expand(dek, labelPayload, cobblestone.KeySize)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(key)
-	c, err := cobblestone.New(key)
-	if err != nil {
-		return nil, err
-	}
-	return c.WithWorkers(e.workers), nil
-}
-
-func (e *Envelope) sealPayload(dst, plaintext, dek, bound []byte) ([]byte, error) {
-	c, err := e.cipher(e.suite, dek)
-	if err != nil {
-		return nil, err
-	}
-	if key, ok := c.(*cobblestone.Key); ok {
-		return sealCobblestone(key, e.skipFIPS, dst, plaintext, e.suite.context(), bound)
-	}
-	return c.Seal(dst, plaintext, e.suite.context(), bound)
-}
-
-func (e *Envelope) openPayload(s suite, dst, payload, dek, bound []byte) ([]byte, error) {
-	c, err := e.cipher(s, dek)
-	if err != nil {
-		return nil, err
-	}
-	return c.Open(dst, payload, s.context(), bound)
 }

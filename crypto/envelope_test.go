@@ -188,7 +188,7 @@ func TestZeroEnvelope(t *testing.T) {
 
 func TestEnvelopeTruncationAndBitFlipAtEveryByte(t *testing.T) {
 	for _, opts := range [][]EnvelopeOption{nil, {WithXAES()}} {
-		e, b := newEnvelope(t, []KEK{KeyringKEK(newKeyring(t))}, opts...), Bind("test", "1")
+		e, b := newEnvelope(t, []KEK{KeyringKEK(newKeyring(t))}, append(opts, WithoutDEKCache())...), Bind("test", "1")
 		sealed := sealEnvelope(t, e, bytes.Repeat([]byte("p"), 200), b)
 		for i := range sealed {
 			if _, err := e.Open(t.Context(), nil, sealed[:i], b); err != ErrOpen {
@@ -329,7 +329,7 @@ func TestPublicKeyBesideSymmetricKEK(t *testing.T) {
 func TestKEKFailures(t *testing.T) {
 	outage := errors.New("outage")
 	a, c, b := newTestKEK(t, "a"), newTestKEK(t, "c"), Bind("test", "1")
-	e := newEnvelope(t, []KEK{a, c})
+	e := newEnvelope(t, []KEK{a, c}, WithoutDEKCache())
 	sealed := sealEnvelope(t, e, []byte("plaintext"), b)
 
 	a.fail = outage
@@ -370,7 +370,7 @@ func TestKEKFailures(t *testing.T) {
 func TestEnvelopeEvents(t *testing.T) {
 	var log bytes.Buffer
 	kek, b := newTestKEK(t, "kek-1"), Bind("purpose-of-it", "record-of-it")
-	e := newEnvelope(t, []KEK{kek}, WithLogger(slog.New(slog.NewJSONHandler(&log, nil))))
+	e := newEnvelope(t, []KEK{kek}, WithoutDEKCache(), WithLogger(slog.New(slog.NewJSONHandler(&log, nil))))
 	sealed := sealEnvelope(t, e, []byte("the plaintext"), b)
 	e.Open(t.Context(), nil, sealed, b)
 	e.Open(t.Context(), nil, sealed[:len(sealed)-1], b)

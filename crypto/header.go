@@ -140,9 +140,3 @@ func (h *header) wrappedFor(r recipient) []byte {
 	}
 	return nil
 }
-
-// authenticatedBy reports whether dek is the data key of this very header.
-func (h *header) authenticatedBy(dek []byte) bool {
-	mac, err := headerMAC(dek, h.authentic)
-	return err == nil && hmac.Equal(mac, h.mac)
-}

@@ -13,7 +13,7 @@ import (
 
 // KEK is a key-encryption key: all that a key management service, a Vault, an HSM
 // or a public key has to implement to be a recipient of an [Envelope]. It must be
-// safe for concurrent use.
+// safe for concurrent use, and return soon after its context ends.
 //
 // A KEK made of a public key must also have the method
 //

@@ -82,7 +82,7 @@ func (r *Reader) WriteTo(w io.Writer) (n int64, err error) {
 func (r *Reader) Close() error {
 	clear(r.buf)
 	r.sealed.wipe()
-	r.chunks, r.buf, r.plain, r.err = cobblestone.Chunks{}, nil, nil, errClosed
+	r.chunks, r.buf, r.plain, r.err = cobblestone.Chunks{}, nil, nil, errStreamClosed
 	return nil
 }
 

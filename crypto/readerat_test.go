@@ -248,7 +248,7 @@ func TestEnvelopeStreamDamage(t *testing.T) {
 	skipEnforced(t)
 	kek := newTestKEK(t, "kek")
 	var log bytes.Buffer
-	e, b := newEnvelope(t, []KEK{kek}, WithLogger(slog.New(slog.NewTextHandler(&log, nil)))), Bind("test", "1")
+	e, b := newEnvelope(t, []KEK{kek}, WithoutDEKCache(), WithLogger(slog.New(slog.NewTextHandler(&log, nil)))), Bind("test", "1")
 	sealed := sealEnvelope(t, e, threeChunks, b)
 	head := len(sealed) - len(payloadOf(t, sealed))
 	for _, at := range []int{0, 5, head - 1, head, head + 30, head + 56, head + 30_000, len(sealed) - 1} {

@@ -3,7 +3,6 @@ package crypto
 import (
 	"context"
 	"crypto/fips140"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -13,9 +12,9 @@ import (
 )
 
 var (
-	errNoStream   = errors.New("crypto: stream has nothing to read from or to write to")
-	errXAESStream = errors.New("crypto: XAES-256-GCM (suite 02) has no streams: use Seal and Open")
-	errClosed     = fmt.Errorf("crypto: use of a closed stream: %w", fs.ErrClosed)
+	errNoStream     = errors.New("crypto: stream has nothing to read from or to write to")
+	errXAESStream   = errors.New("crypto: XAES-256-GCM (suite 02) has no streams: use Seal and Open")
+	errStreamClosed = fmt.Errorf("crypto: use of a closed stream: %w", fs.ErrClosed)
 )
 
 // Writer returns a [Writer] that encrypts to w what [Keyring.Open] and
@@ -93,18 +92,15 @@ func (e *Envelope) Writer(ctx context.Context, w io.Writer, b Binding) (*Writer,
 	case refusedByFIPS(e.skipFIPS):
 		return nil, ErrFIPS // before any KEK is called
 	}
-	dek := make([]byte, dekSize)
-	defer clear(dek)
-	rand.Read(dek) // never fails: crypto/rand aborts the process instead
-	head, err := e.wrap(ctx, suitePayloadCobblestone, e.to, dek)
+	if e.closed.Load() {
+		return nil, errClosed
+	}
+	key, err := e.generateKey(ctx) // its own: nobody knows how long the stream will be
 	if err != nil {
 		return nil, err
 	}
-	key, err := e.cobblestone(dek)
-	if err != nil {
-		return nil, err
-	}
-	return newWriter(w, head, key, e.skipFIPS, suitePayloadCobblestone.context(), bound)
+	defer key.release() // the Writer has begun by then
+	return newWriter(w, *key.header.Load(), key.payload.(*cobblestone.Key), e.skipFIPS, key.context, bound)
 }
 
 // Reader returns a [Reader] of what [Envelope.Writer] or [Envelope.Seal] encrypted
@@ -163,16 +159,12 @@ func (e *Envelope) resumePayload(ctx context.Context, r io.Reader, bound []byte)
 	if h.suite != suitePayloadCobblestone {
 		return c, errXAESStream // before any KEK is called
 	}
-	dek, _, err := e.unwrap(ctx, h)
+	key, err := e.openKey(ctx, h)
 	if err != nil {
 		return c, err
 	}
-	defer clear(dek)
-	key, err := e.cobblestone(dek)
-	if err != nil {
-		return c, err
-	}
-	return resume(r, key, h.suite.context(), bound)
+	defer key.release() // c has its own
+	return resume(r, key.payload.(*cobblestone.Key), key.context, bound)
 }
 
 // begin is key.Begin with the rules of FIPS 140-3 enforcement.

@@ -33,24 +33,27 @@ func (e *Envelope) wrap(ctx context.Context, s suite, to []recipient, dek []byte
 	return encodeHeader(s, to, wrapped, dek)
 }
 
+// unwrapper returns the data key that wrapped holds for r.
+type unwrapper func(ctx context.Context, r recipient, s suite, wrapped []byte) (*dataKey, error)
+
 // unwrap returns the data key of h and the kind of the recipient that had it. It
-// asks the KEKs of e that h names, in the order of e, until one answers.
-func (e *Envelope) unwrap(ctx context.Context, h header) (dek []byte, by kind, err error) {
+// asks the KEKs of e that h names, in the order of e, until one answers. The caller
+// releases the key.
+func (e *Envelope) unwrap(ctx context.Context, h header, ask unwrapper) (key *dataKey, by kind, err error) {
 	err = ErrOpen
 	for _, r := range e.to {
 		wrapped := h.wrappedFor(r)
 		if wrapped == nil || !e.opensWith(r) {
 			continue
 		}
-		callErr := e.call(ctx, r, "unwrap", func() (err error) {
-			dek, err = r.kek.Unwrap(ctx, bytes.Clone(wrapped), e.label)
-			return err
-		})
+		key, callErr := ask(ctx, r, h.suite, wrapped)
 		switch {
-		case callErr == nil && len(dek) == dekSize && h.authenticatedBy(dek):
-			return dek, r.kind, nil
+		case callErr == nil && key.authenticates(h):
+			return key, r.kind, nil
 		case callErr == nil:
-			clear(dek)
+			key.release()
+			return nil, 0, ErrOpen
+		case callErr == errDEKLen:
 			return nil, 0, ErrOpen
 		case ctx.Err() != nil:
 			return nil, 0, callErr
@@ -59,6 +62,19 @@ func (e *Envelope) unwrap(ctx context.Context, h header) (dek []byte, by kind, e
 		}
 	}
 	return nil, 0, err
+}
+
+// askKEK is the unwrapper that calls the KEK.
+func (e *Envelope) askKEK(ctx context.Context, r recipient, s suite, wrapped []byte) (*dataKey, error) {
+	var dek []byte
+	err := e.call(ctx, r, "unwrap", func() (err error) {
+		dek, err = r.kek.Unwrap(ctx, bytes.Clone(wrapped), e.label)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e.newDataKey(s, dek)
 }
 
 // opensWith reports whether r may open: a public key beside a symmetric KEK would
@@ -83,6 +99,9 @@ func (e *Envelope) RewrapHeader(ctx context.Context, envelope io.Reader, to ...K
 }
 
 func (e *Envelope) rewrapHeader(ctx context.Context, envelope io.Reader, to []KEK) ([]byte, error) {
+	if e.closed.Load() {
+		return nil, errClosed
+	}
 	recipients := e.to
 	if len(to) > 0 {
 		var err error
@@ -94,15 +113,15 @@ func (e *Envelope) rewrapHeader(ctx context.Context, envelope io.Reader, to []KE
 	if err != nil {
 		return nil, err
 	}
-	dek, by, err := e.unwrap(ctx, h)
+	key, by, err := e.unwrap(ctx, h, e.askKEK)
 	if err != nil {
 		return nil, err
 	}
-	defer clear(dek)
+	defer key.release()
 	if by.public() && has(recipients, kindSymmetric) && !e.unauthentic {
 		return nil, errLaundering
 	}
-	return e.wrap(ctx, h.suite, recipients, dek)
+	return e.wrap(ctx, h.suite, recipients, key.dek)
 }
 
 // readHeader reads one header from r.

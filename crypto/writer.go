@@ -102,7 +102,7 @@ func (w *Writer) Close() error {
 
 func (w *Writer) usable() error {
 	if w.closed {
-		return errClosed
+		return errStreamClosed
 	}
 	return w.err
 }

@@ -74,12 +74,16 @@ func BenchmarkSeal1MiB(b *testing.B) { benchSeal(b, 1<<20) }
 func BenchmarkOpen1KiB(b *testing.B) { benchOpen(b, 1<<10) }
 func BenchmarkOpen1MiB(b *testing.B) { benchOpen(b, 1<<20) }
 
-// A data key for each message, wrapped by a key of this process.
+// Cached data keys; keyring is the same without an envelope, uncached has a data key
+// for each message as tink has, all wrapped by a key of this process.
 func BenchmarkEnvelopeSeal1KiB(b *testing.B) {
 	ctx, plaintext, bound := context.Background(), make([]byte, 1<<10), crypto.Bind("note-body", "8d6f3a91")
 	e := must(crypto.NewEnvelope("bench", []crypto.KEK{crypto.KeyringKEK(keyring())}))
 	t := tinkEnvelope()
+	k, each := keyring(), must(crypto.NewEnvelope("bench", []crypto.KEK{crypto.KeyringKEK(keyring())}, crypto.WithoutDEKCache()))
 	run(b, "pavise", 1<<10, func() { must(e.Seal(ctx, nil, plaintext, bound)) })
+	run(b, "keyring", 1<<10, func() { must(k.Seal(nil, plaintext, bound)) })
+	run(b, "uncached", 1<<10, func() { must(each.Seal(ctx, nil, plaintext, bound)) })
 	run(b, "tink", 1<<10, func() { must(t.Encrypt(plaintext, []byte("note-body/8d6f3a91"))) })
 }
 
@@ -88,7 +92,10 @@ func BenchmarkEnvelopeOpen1KiB(b *testing.B) {
 	e := must(crypto.NewEnvelope("bench", []crypto.KEK{crypto.KeyringKEK(keyring())}))
 	t := tinkEnvelope()
 	ours, theirs := must(e.Seal(ctx, nil, plaintext, bound)), must(t.Encrypt(plaintext, nil))
+	k := keyring()
+	bare := must(k.Seal(nil, plaintext, bound))
 	run(b, "pavise", 1<<10, func() { must(e.Open(ctx, nil, ours, bound)) })
+	run(b, "keyring", 1<<10, func() { must(k.Open(nil, bare, bound)) })
 	run(b, "tink", 1<<10, func() { must(t.Decrypt(theirs, nil)) })
 }
 

@@ -46,6 +46,7 @@ type Key struct {
 	// states holds *state values whose MAC is already keyed. The pool belongs to
 	// this key, so that keyed state never serves another one.
 	states  *sync.Pool
+	input   []byte
 	workers int // 0 is GOMAXPROCS
 }
 
@@ -55,10 +56,14 @@ func New(input []byte) (*Key, error) {
 		return nil, errors.New("cobblestone: key is not 32 bytes long")
 	}
 	input = slices.Clone(input)
-	return &Key{states: &sync.Pool{New: func() any {
+	return &Key{input: input, states: &sync.Pool{New: func() any {
 		return &state{mac: hmac.New(sha512.New, input)}
 	}}}, nil
 }
+
+// Wipe clears the input key, after the last other call has returned: what would be
+// sealed later would be sealed under zeros. Keyed hash states cannot be cleared in Go.
+func (k *Key) Wipe() { clear(k.input) }
 
 // Seal appends the message for plaintext to dst. The context is the concatenation
 // of its parts. The unused capacity of dst must not overlap plaintext.

@@ -14,7 +14,9 @@ const (
 
 // WithWorkers returns k for at most n goroutines at work on one message, GOMAXPROCS
 // if n is 0 or less. They serve 1 MiB or more at a time; the messages are the same.
-func (k *Key) WithWorkers(n int) *Key { return &Key{states: k.states, workers: n} }
+func (k *Key) WithWorkers(n int) *Key {
+	return &Key{states: k.states, input: k.input, workers: n}
+}
 
 // Batch returns how many chunks are worth to be sealed or opened in one call.
 func (c *Chunks) Batch() int {

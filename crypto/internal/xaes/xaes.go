@@ -51,6 +51,10 @@ func New(key []byte) (*Key, error) {
 	return k, nil
 }
 
+// Wipe clears what can be, after the last other call has returned: Go has no way to
+// clear the key schedule of a cipher.Block.
+func (k *Key) Wipe() { clear(k.k1[:]) }
+
 // double multiplies b by x in GF(2^128), in constant time.
 func double(b *[aes.BlockSize]byte) {
 	var carry byte
