@@ -65,6 +65,20 @@ func headOf(t testing.TB, sealed []byte) string {
 
 func wiped(k *dataKey) bool { return bytes.Equal(k.dek, make([]byte, dekSize)) }
 
+func sealingKey(e *Envelope) *dataKey {
+	c := e.caches.sealing
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.key
+}
+
+func cachedKeys(e *Envelope) []*dataKey {
+	c := e.caches.opening
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return []*dataKey{sealingKey(e), c.recent.Front().Value.(*openEntry).key}
+}
+
 func TestConcurrentOpensMakeOneCallPerKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek, b := newTimedKEK(t, time.Second), Bind("test", "1")
@@ -178,7 +192,7 @@ func TestRefreshAtHalfLife(t *testing.T) {
 		kek, b := newTimedKEK(t, time.Second), Bind("test", "1")
 		e := newEnvelope(t, []KEK{kek})
 		first := headOf(t, sealEnvelope(t, e, nil, b))
-		old := e.caches.sealing.key
+		old := sealingKey(e)
 		time.Sleep(defaultMaxAge/2 - 1)
 		sealEnvelope(t, e, nil, b)
 		synctest.Wait()
@@ -342,7 +356,7 @@ func TestAgeAtTheEdge(t *testing.T) {
 		e := newEnvelope(t, []KEK{kek}, WithDEKCache(DEKCache{MaxAge: time.Minute}))
 		sealed := sealEnvelope(t, e, nil, b)
 		e.Open(t.Context(), nil, sealed, b)
-		keys := []*dataKey{e.caches.sealing.key, e.caches.opening.recent.Front().Value.(*openEntry).key}
+		keys := cachedKeys(e)
 		time.Sleep(time.Minute - 1)
 		if _, err := e.Open(t.Context(), nil, sealed, b); err != nil || kek.calls.Load() != 2 {
 			t.Errorf("just before: %v, %d calls", err, kek.calls.Load())
@@ -415,7 +429,7 @@ func TestClose(t *testing.T) {
 		e, off := newEnvelope(t, []KEK{kek}), newEnvelope(t, []KEK{kek}, WithoutDEKCache())
 		sealed := sealEnvelope(t, e, nil, b)
 		e.Open(t.Context(), nil, sealed, b)
-		keys := []*dataKey{e.caches.sealing.key, e.caches.opening.recent.Front().Value.(*openEntry).key}
+		keys := cachedKeys(e)
 		kek.hang.Store(true)
 		other := sealEnvelopeOf(t, kek, b)
 		var wg sync.WaitGroup
