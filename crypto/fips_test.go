@@ -78,6 +78,7 @@ func TestFIPSTable(t *testing.T) {
 	if got, openErr := ring.Open(nil, out.Bytes(), b); err != nil || openErr != nil || string(got) != string(twoChunks) {
 		t.Errorf("Writer with SkipFIPSNonceEnforcement: %v, %v", err, openErr)
 	}
+	checkHybridFIPS(t)
 	t.Log("enforced")
 }
 

@@ -145,7 +145,7 @@ const maxRecipients = 32
 var (
 	errNoRecipient    = errors.New("crypto: envelope has no recipient")
 	errManyRecipients = fmt.Errorf("crypto: envelope has more than %d recipients", maxRecipients)
-	errKEKID          = errors.New("crypto: ID of a KEK is not 1 to 255 bytes long")
+	errKEKID          = errors.New("crypto: ID of a KEK is not 1 to 255 bytes long, or its key is empty")
 	errSameID         = errors.New("crypto: two recipients of an envelope have one ID")
 	errQuantumMix     = errors.New("crypto: a post-quantum recipient stands beside a classical public key, which undoes it")
 )

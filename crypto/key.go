@@ -65,7 +65,7 @@ func parseKey(text []byte) (Key, error) {
 	}
 	b, err := base64.RawURLEncoding.AppendDecode(nil, encoded)
 	defer clear(b)
-	if err != nil || len(b) != keySize+crc32.Size || binary.BigEndian.Uint32(b[keySize:]) != keyChecksum(b[:keySize]) {
+	if err != nil || len(b) != keySize+crc32.Size || binary.BigEndian.Uint32(b[keySize:]) != textChecksum(keyPrefix, b[:keySize]) {
 		return Key{}, errKeyChecksum
 	}
 	return Key{secrets.New(b[:keySize])}, nil
@@ -80,7 +80,7 @@ func (k Key) Export() (text secrets.Secret) {
 		if len(b) == 0 {
 			return
 		}
-		sum := keyChecksum(b)
+		sum := textChecksum(keyPrefix, b)
 		b = binary.BigEndian.AppendUint32(b, sum)
 		defer clear(b)
 		out := base64.RawURLEncoding.AppendEncode([]byte(keyPrefix), b)
@@ -90,8 +90,8 @@ func (k Key) Export() (text secrets.Secret) {
 	return text
 }
 
-func keyChecksum(key []byte) uint32 {
-	return crc32.Update(crc32.ChecksumIEEE([]byte(keyPrefix)), crc32.IEEETable, key)
+func textChecksum(prefix string, value []byte) uint32 {
+	return crc32.Update(crc32.ChecksumIEEE([]byte(prefix)), crc32.IEEETable, value)
 }
 
 // Format writes [REDACTED] for every verb.

@@ -41,6 +41,9 @@ type unwrapper func(ctx context.Context, r recipient, s suite, wrapped []byte) (
 // releases the key.
 func (e *Envelope) unwrap(ctx context.Context, h header, ask unwrapper) (key *dataKey, by kind, err error) {
 	err = ErrOpen
+	if e.sealOnly() {
+		err = errSealOnly
+	}
 	for _, r := range e.to {
 		wrapped := h.wrappedFor(r)
 		if wrapped == nil || !e.opensWith(r) {
@@ -80,7 +83,7 @@ func (e *Envelope) askKEK(ctx context.Context, r recipient, s suite, wrapped []b
 // opensWith reports whether r may open: a public key beside a symmetric KEK would
 // let anybody send what looks like a message of a KEK holder.
 func (e *Envelope) opensWith(r recipient) bool {
-	return e.unauthentic || !r.kind.public() || !has(e.to, kindSymmetric)
+	return !r.sealOnly() && (e.unauthentic || !r.kind.public() || !has(e.to, kindSymmetric))
 }
 
 // RewrapHeader reads the header of an envelope, and nothing after it, and returns
