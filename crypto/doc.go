@@ -2,7 +2,8 @@
 // nonce, no mode and no algorithm to choose, bound to what it belongs to.
 //
 // Most users want a [Keyring] when this process holds the keys, and an [Envelope]
-// when a key management service, a Vault, an HSM or several parties do. Both take a
+// when a key management service, a Vault, an HSM or several parties do. Some parties
+// may only seal, to a post-quantum public key, see [HybridRecipient]. Both take a
 // [Binding] with each message, and both rotate keys without losing old data. A
 // [Compact] does what a Keyring does in 33 bytes less, without key commitment, and
 // shares its messages and keysets with Tink.
@@ -77,7 +78,8 @@
 // calls no other.
 //
 // Wrapped keys are the KEK's own matter; those of [KeyringKEK] are XAES-256-GCM under
-// 32 bytes that are derived under kek.
+// 32 bytes that are derived under kek. Those for a hybrid key are HPKE in base mode
+// (RFC 9180) with HKDF-SHA-512 and AES-256-GCM, after the byte 01.
 //
 // # FIPS 140-3
 //
@@ -89,6 +91,9 @@
 //	Envelope                  yes     refuses with ErrFIPS
 //	Envelope, WithXAES        yes     yes
 //	KeyringKEK                yes     yes
+//	HybridRecipient           -       yes, and
+//	HybridIdentity            yes     yes: from version v1.26.0 of the Go Cryptographic
+//	                          Module on; refuse with an error under v1.0.0
 //	Writer, Reader, ReaderAt  as their Keyring or Envelope; WithXAES has none
 //	crypto/password           yes     yes; argon2id is not an approved algorithm
 //
