@@ -91,14 +91,15 @@
 //	Envelope                  yes     refuses with ErrFIPS
 //	Envelope, WithXAES        yes     yes
 //	KeyringKEK                yes     yes
-//	HybridRecipient           -       yes, and
-//	HybridIdentity            yes     yes: from version v1.26.0 of the Go Cryptographic
-//	                          Module on; refuse with an error under v1.0.0
+//	HybridRecipient           -       yes; not with version v1.0.0 of the Go Cryptographic Module
+//	HybridIdentity            yes     yes; likewise
 //	Writer, Reader, ReaderAt  as their Keyring or Envelope; WithXAES has none
 //	crypto/password           yes     yes; argon2id is not an approved algorithm
 //
 // [Keyring.SkipFIPSNonceEnforcement] and [SkipFIPSNonceEnforcement] turn the refusals
-// into yes.
+// into yes. With v1.0.0 of the module, built with GOFIPS140=v1.0.0, hybrid keys refuse
+// with an error that says so; v1.26.0 and later have what crypto/hpke needs. X25519 is
+// not an approved algorithm, ML-KEM beside it is.
 //
 // # Errors
 //

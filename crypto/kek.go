@@ -144,6 +144,7 @@ const maxRecipients = 32
 
 var (
 	errNoRecipient    = errors.New("crypto: envelope has no recipient")
+	errNilKEK         = errors.New("crypto: a KEK of the envelope is nil")
 	errManyRecipients = fmt.Errorf("crypto: envelope has more than %d recipients", maxRecipients)
 	errKEKID          = errors.New("crypto: ID of a KEK is not 1 to 255 bytes long, or its key is empty")
 	errSameID         = errors.New("crypto: two recipients of an envelope have one ID")
@@ -154,7 +155,7 @@ func newRecipients(keks []KEK) ([]recipient, error) {
 	to := make([]recipient, 0, min(len(keks), maxRecipients+1))
 	for _, kek := range keks[:min(len(keks), maxRecipients+1)] {
 		if kek == nil {
-			return nil, errNoRecipient
+			return nil, errNilKEK
 		}
 		to = append(to, recipient{kek: kek, kind: kindOf(kek), id: kek.ID()})
 	}

@@ -72,8 +72,8 @@ var (
 	}
 )
 
-// expandSeed returns both public keys. A P-384 scalar that is out of range, which has a
-// chance of 2^-190, is not tried again.
+// expandSeed returns both public keys. A P-384 scalar that is out of range, for which
+// the chance is below 2^-190, is not tried again.
 func (k kem) expandSeed(seed []byte) (pq []byte, traditional *ecdh.PublicKey) {
 	xof := sha3.NewSHAKE256()
 	xof.Write(seed)

@@ -102,8 +102,11 @@ func (e *Envelope) RewrapHeader(ctx context.Context, envelope io.Reader, to ...K
 }
 
 func (e *Envelope) rewrapHeader(ctx context.Context, envelope io.Reader, to []KEK) ([]byte, error) {
-	if e.closed.Load() {
+	switch {
+	case e.closed.Load():
 		return nil, errClosed
+	case envelope == nil:
+		return nil, errNoStream
 	}
 	recipients := e.to
 	if len(to) > 0 {
