@@ -112,6 +112,18 @@ func (k *dataKey) seal(skipFIPS bool, dst, plaintext, bound []byte) ([]byte, err
 	return k.payload.Seal(dst, plaintext, k.context, bound)
 }
 
+func (k *dataKey) open(dst, payload, bound []byte) (out []byte, err error) {
+	if key, ok := k.payload.(*cobblestone.Key); ok {
+		out, err = key.Open(dst, payload, k.context, bound) // called as itself, which saves an allocation
+	} else {
+		out, err = k.payload.Open(dst, payload, k.context, bound)
+	}
+	if err != nil {
+		return nil, ErrOpen
+	}
+	return out, nil
+}
+
 // authenticates reports whether k is the data key of this very header. It remembers
 // the last header that was, since all messages of a data key have the same one.
 func (k *dataKey) authenticates(h header) bool {

@@ -144,9 +144,5 @@ func (e *Envelope) open(ctx context.Context, dst, envelope, bound []byte) ([]byt
 		return nil, err
 	}
 	defer key.release()
-	out, err := key.payload.Open(detach(dst, envelope), payload, key.context, bound)
-	if err != nil {
-		return nil, ErrOpen
-	}
-	return out, nil
+	return key.open(detach(dst, envelope), payload, bound)
 }

@@ -1,10 +1,12 @@
 package crypto
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"slices"
 )
 
 // The header of an envelope; integers are big-endian:
@@ -41,10 +43,16 @@ var (
 // header is a header that keeps every rule that can be checked without a key.
 type header struct {
 	suite      suite
-	recipients []recipient
-	wrapped    [][]byte // one for each recipient
-	authentic  []byte   // what the HMAC is over
+	recipients []wrappedKey
+	authentic  []byte // what the HMAC is over
 	mac        []byte
+}
+
+// wrappedKey is the data key as one recipient of a parsed header has it.
+type wrappedKey struct {
+	kind    kind
+	id      []byte
+	wrapped []byte
 }
 
 // encodeHeader returns the header of a data key, wrapped[i] being for to[i].
@@ -98,14 +106,17 @@ func parseHeader(envelope []byte) (h header, payload []byte, ok bool) {
 		return h, nil, false
 	}
 	end := length - sha256.Size
-	h = header{suite: suite(envelope[1]), authentic: envelope[:end], mac: envelope[end:length]}
+	h = header{
+		suite: suite(envelope[1]), authentic: envelope[:end], mac: envelope[end:length],
+		recipients: make([]wrappedKey, 0, envelope[3]),
+	}
 	rest := h.authentic[envelopeFixedLen:]
 	for range envelope[3] {
 		if rest, ok = h.parseRecipient(rest); !ok {
 			return header{}, nil, false
 		}
 	}
-	if len(rest) != 0 || checkRecipients(h.recipients) != nil {
+	if len(rest) != 0 || !h.coherent() {
 		return header{}, nil, false
 	}
 	return h, envelope[length:], true
@@ -115,27 +126,39 @@ func (h *header) parseRecipient(b []byte) (rest []byte, ok bool) {
 	if len(b) < 2 {
 		return nil, false
 	}
-	r, idLen := recipient{kind: kind(b[0])}, int(b[1])
+	r, idLen := wrappedKey{kind: kind(b[0])}, int(b[1])
 	b = b[2:]
 	if len(b) < idLen+2 || r.kind < kindSymmetric || r.kind > kindPostQuantum {
 		return nil, false
 	}
-	r.id = string(b[:idLen])
+	r.id = b[:idLen]
 	n := int(binary.BigEndian.Uint16(b[idLen:]))
 	b = b[idLen+2:]
 	if n == 0 || n > maxWrapped || n > len(b) {
 		return nil, false
 	}
+	r.wrapped = b[:n]
 	h.recipients = append(h.recipients, r)
-	h.wrapped = append(h.wrapped, b[:n])
 	return b[n:], true
+}
+
+// coherent is checkRecipients for a header whose recipients are counted.
+func (h *header) coherent() bool {
+	var kinds [kindPostQuantum + 1]bool
+	for i, r := range h.recipients {
+		kinds[r.kind] = true
+		if len(r.id) == 0 || slices.ContainsFunc(h.recipients[:i], func(other wrappedKey) bool { return bytes.Equal(other.id, r.id) }) {
+			return false
+		}
+	}
+	return !kinds[kindPublic] || !kinds[kindPostQuantum]
 }
 
 // wrappedFor returns the data key that is wrapped for r, or nil.
 func (h *header) wrappedFor(r recipient) []byte {
-	for i, have := range h.recipients {
-		if have.id == r.id && have.kind == r.kind {
-			return h.wrapped[i]
+	for _, have := range h.recipients {
+		if string(have.id) == r.id && have.kind == r.kind {
+			return have.wrapped
 		}
 	}
 	return nil

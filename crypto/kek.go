@@ -174,7 +174,7 @@ func kindOf(kek KEK) kind {
 	}
 }
 
-// checkRecipients holds for what is sealed and for what is opened.
+// checkRecipients holds for what is sealed; header.coherent, for what is opened, says the same.
 func checkRecipients(to []recipient) error {
 	switch {
 	case len(to) == 0:
