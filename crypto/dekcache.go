@@ -22,7 +22,8 @@ import (
 // A DEK is wiped when its time is over and the last call that uses it returns.
 type DEKCache struct {
 	// MaxAge is how long a DEK is kept after the KEKs have answered, on either side:
-	// 5 minutes by default, at most 24 hours.
+	// 5 minutes by default, 1 millisecond to 24 hours. No change of the wall clock
+	// shortens or lengthens it.
 	MaxAge time.Duration
 
 	// MaxMessages is how many messages are sealed under one DEK: 2^20 by default, at
@@ -30,16 +31,19 @@ type DEKCache struct {
 	MaxMessages int64
 
 	// MaxBytes is how many bytes of plaintext are sealed under one DEK: 64 GiB by
-	// default. A longer message gets a DEK of its own.
+	// default. A message of more than half of it gets a DEK of its own.
 	MaxBytes int64
 
 	// MaxEntries is how many DEKs are kept for opening: 1,024 by default, at most
-	// 1,048,576. One takes about 2 KiB, and its wrapped forms twice.
+	// 1,048,576. One takes about 2 KiB, its wrapped form and the header that it was
+	// last found in, which is 72 KiB more in the worst case.
 	MaxEntries int
 
-	// Timeout is how long the KEKs have for one DEK: 10 seconds by default. It
-	// starts with the first call that needs the DEK and holds for whoever waits; each
-	// caller can give up before, by its own context, and fails nobody else.
+	// Timeout is how long the KEKs have to wrap one DEK, and each of those that are
+	// asked to unwrap it: 10 seconds by default, at least 1 millisecond. It starts
+	// with the first call that needs the DEK and holds for whoever waits; each caller
+	// can give up before, by its own context, and fails nobody else. A call that
+	// unwraps ends when nobody waits for it any more.
 	Timeout time.Duration
 }
 
@@ -50,6 +54,7 @@ const (
 	defaultMaxEntries  = 1024
 	defaultTimeout     = 10 * time.Second
 
+	floorTime       = time.Millisecond // below it a key could expire on its way to the caller
 	ceilingAge      = 24 * time.Hour
 	ceilingMessages = 1 << 32
 	ceilingEntries  = 1 << 20
@@ -58,6 +63,7 @@ const (
 var (
 	errCacheLimit   = errors.New("crypto: limit of a DEKCache is negative")
 	errCacheCeiling = errors.New("crypto: limit of a DEKCache is above 24 hours, 2^32 messages or 1,048,576 entries")
+	errCacheFloor   = errors.New("crypto: MaxAge or Timeout of a DEKCache is under 1 millisecond: is its unit missing?")
 	errCacheOptions = errors.New("crypto: WithDEKCache and WithoutDEKCache contradict each other")
 	errClosed       = errors.New("crypto: envelope is closed")
 )
@@ -76,13 +82,17 @@ func (c DEKCache) withDefaults() (DEKCache, error) {
 	if c.MaxAge > ceilingAge || c.MaxMessages > ceilingMessages || c.MaxEntries > ceilingEntries {
 		return c, errCacheCeiling
 	}
-	return DEKCache{
+	c = DEKCache{
 		MaxAge:      cmp.Or(c.MaxAge, defaultMaxAge),
 		MaxMessages: cmp.Or(c.MaxMessages, defaultMaxMessages),
 		MaxBytes:    cmp.Or(c.MaxBytes, defaultMaxBytes),
 		MaxEntries:  cmp.Or(c.MaxEntries, defaultMaxEntries),
 		Timeout:     cmp.Or(c.Timeout, defaultTimeout),
-	}, nil
+	}
+	if c.MaxAge < floorTime || c.Timeout < floorTime {
+		return c, errCacheFloor
+	}
+	return c, nil
 }
 
 // caches are those of one Envelope, and the calls of its KEKs that they have started.
@@ -132,8 +142,8 @@ func (e *Envelope) sealKey(ctx context.Context, n int) (*dataKey, error) {
 	switch {
 	case e.closed.Load():
 		return nil, errClosed
-	case e.caches == nil || int64(n) > e.caches.sealing.limits.MaxBytes:
-		return e.generateKey(ctx)
+	case e.caches == nil || int64(n) > e.caches.sealing.limits.MaxBytes/2:
+		return e.generateKey(ctx) // a large message might never find a key with room enough
 	default:
 		return e.caches.sealing.get(ctx, int64(n))
 	}

@@ -471,19 +471,6 @@ func sealEnvelopeOf(t *testing.T, kek *timedKEK, b Binding) []byte {
 	return sealEnvelope(t, newEnvelope(t, []KEK{kek.testKEK}, WithoutDEKCache()), nil, b)
 }
 
-type panickingKEK struct{ *testKEK }
-
-func (panickingKEK) Wrap(context.Context, []byte, string) ([]byte, error) { panic("secret") }
-
-func TestPanicOfAKEK(t *testing.T) {
-	e := newEnvelope(t, []KEK{panickingKEK{newTestKEK(t, "kek")}})
-	for range 2 {
-		if _, err := e.Seal(t.Context(), nil, nil, Bind("test", "1")); err != errKEKPanic {
-			t.Error(err)
-		}
-	}
-}
-
 func TestDEKCacheOptions(t *testing.T) {
 	kek := newTestKEK(t, "kek")
 	for _, c := range []DEKCache{
@@ -492,6 +479,8 @@ func TestDEKCacheOptions(t *testing.T) {
 		{MaxBytes: -1},
 		{MaxEntries: -1},
 		{Timeout: -1},
+		{MaxAge: 300},
+		{Timeout: 10},
 		{MaxAge: 24*time.Hour + 1},
 		{MaxMessages: 1<<32 + 1},
 		{MaxEntries: 1<<20 + 1},

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-var errKEKPanic = errors.New("crypto: KEK panicked")
+var errFlight = errors.New("crypto: fetching a data key panicked")
 
 // flights are the calls of KEKs that a cache waits for. They do not end with the
 // call that started them, whose cancellation must not fail the others that wait, but
@@ -25,6 +25,7 @@ type flight struct {
 	landed  chan struct{} // closed when key and err are there
 	key     *dataKey
 	err     error
+	cancel  context.CancelFunc
 	waiting int  // callers that get a reference to key; of the cache's mutex
 	given   bool // they have it; of the cache's mutex
 }
@@ -37,14 +38,14 @@ func newFlights(timeout time.Duration) *flights {
 // start calls fetch in the background, with the values of ctx, and then land, which
 // puts the result into the cache before anybody who waits sees it.
 func (fs *flights) start(ctx context.Context, fetch func(context.Context) (*dataKey, error), land func(*flight)) *flight {
-	f := &flight{landed: make(chan struct{}), err: errKEKPanic}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fs.timeout)
+	f := &flight{landed: make(chan struct{}), err: errFlight, cancel: cancel}
 	fs.running.Go(func() {
 		defer func() {
-			_ = recover() // its value, which may hold anything, is dropped
+			_ = recover() // of a log handler: its value, which may hold anything, is dropped
 			land(f)
 			close(f.landed)
 		}()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fs.timeout)
 		defer cancel()
 		defer context.AfterFunc(fs.life, cancel)()
 		f.key, f.err = fetch(ctx)

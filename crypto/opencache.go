@@ -1,7 +1,6 @@
 package crypto
 
 import (
-	"bytes"
 	"container/list"
 	"context"
 	"sync"
@@ -17,13 +16,21 @@ type openCache struct {
 
 	mu      sync.Mutex
 	closed  bool
-	entries map[string]*list.Element // of recent, by entryID
-	recent  *list.List               // of *openEntry, the last used first
-	pending map[string]*flight       // by entryID
+	entries map[entryID]*list.Element // of recent
+	recent  *list.List                // of *openEntry, the last used first
+	pending map[entryID]*flight
+}
+
+// entryID tells data keys apart. The suite is part of it since the key keeps the
+// cipher of one.
+type entryID struct {
+	suite   suite
+	kek     string
+	wrapped string
 }
 
 type openEntry struct {
-	id     string
+	id     entryID
 	key    *dataKey
 	since  time.Time
 	expiry *time.Timer
@@ -32,29 +39,19 @@ type openEntry struct {
 func newOpenCache(limits DEKCache, f *flights, unwrap unwrapper) *openCache {
 	return &openCache{
 		limits: limits, flights: f, unwrap: unwrap,
-		entries: map[string]*list.Element{}, recent: list.New(), pending: map[string]*flight{},
+		entries: map[entryID]*list.Element{}, recent: list.New(), pending: map[entryID]*flight{},
 	}
-}
-
-// appendEntryID appends what tells data keys apart. The suite is part of it since the
-// key keeps the cipher of one.
-func appendEntryID(b []byte, r recipient, s suite, wrapped []byte) []byte {
-	b = append(b, byte(s), byte(len(r.id)))
-	b = append(b, r.id...)
-	return append(b, wrapped...)
 }
 
 // cached returns a key that is there, or nil. The caller releases it.
 func (c *openCache) cached(r recipient, s suite, wrapped []byte) *dataKey {
-	var buf [256]byte
-	id := appendEntryID(buf[:0], r, s, wrapped)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.find(id)
+	return c.find(r, s, wrapped)
 }
 
-func (c *openCache) find(id []byte) *dataKey {
-	el := c.entries[string(id)]
+func (c *openCache) find(r recipient, s suite, wrapped []byte) *dataKey {
+	el := c.entries[entryID{s, r.id, string(wrapped)}] // makes no copy
 	if el == nil {
 		return nil
 	}
@@ -75,7 +72,7 @@ func (c *openCache) get(ctx context.Context, r recipient, s suite, wrapped []byt
 		return key, err
 	}
 	if err := f.wait(ctx); err != nil {
-		c.leave(f)
+		c.leave(entryID{s, r.id, string(wrapped)}, f)
 		return nil, &KEKError{r.id, "unwrap", err}
 	}
 	return f.key, f.err
@@ -83,36 +80,38 @@ func (c *openCache) get(ctx context.Context, r recipient, s suite, wrapped []byt
 
 // join returns the key, or the flight that brings it.
 func (c *openCache) join(ctx context.Context, r recipient, s suite, wrapped []byte) (*dataKey, *flight, error) {
-	id := appendEntryID(nil, r, s, wrapped)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return nil, nil, errClosed
 	}
-	if key := c.find(id); key != nil {
+	if key := c.find(r, s, wrapped); key != nil {
 		return key, nil, nil
 	}
-	f := c.pending[string(id)]
+	id := entryID{s, r.id, string(wrapped)}
+	f := c.pending[id]
 	if f == nil {
-		f = c.start(ctx, string(id), r, s, bytes.Clone(wrapped)) // the caller may return before
+		f = c.start(ctx, r, id)
 	}
 	f.waiting++
 	return nil, f, nil
 }
 
-func (c *openCache) start(ctx context.Context, id string, r recipient, s suite, wrapped []byte) *flight {
+func (c *openCache) start(ctx context.Context, r recipient, id entryID) *flight {
 	f := c.flights.start(ctx,
-		func(ctx context.Context) (*dataKey, error) { return c.unwrap(ctx, r, s, wrapped) },
+		func(ctx context.Context) (*dataKey, error) { return c.unwrap(ctx, r, id.suite, []byte(id.wrapped)) },
 		func(f *flight) { c.land(id, f) })
 	c.pending[id] = f
 	return f
 }
 
 // land gives each who waits a reference, so that the key outlives its own eviction.
-func (c *openCache) land(id string, f *flight) {
+func (c *openCache) land(id entryID, f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.pending, id)
+	if c.pending[id] == f {
+		delete(c.pending, id)
+	}
 	f.given = true
 	if f.key == nil {
 		return
@@ -120,7 +119,7 @@ func (c *openCache) land(id string, f *flight) {
 	for range f.waiting {
 		f.key.retain()
 	}
-	if c.closed {
+	if c.closed || f.waiting == 0 { // another may have brought the key of one that was left
 		f.key.release()
 		return
 	}
@@ -133,14 +132,20 @@ func (c *openCache) land(id string, f *flight) {
 	}
 }
 
-// leave gives back the reference of a caller that did not wait for its key.
-func (c *openCache) leave(f *flight) {
+// leave gives back the reference of a caller that did not wait for its key. The last
+// one ends the call of the KEK: requests that are given up must not pile up behind it.
+func (c *openCache) leave(id entryID, f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !f.given {
-		f.waiting--
-	} else if f.key != nil {
-		f.key.release()
+	if f.given {
+		if f.key != nil {
+			f.key.release()
+		}
+		return
+	}
+	if f.waiting--; f.waiting == 0 {
+		f.cancel()
+		delete(c.pending, id) // who comes now needs one that goes on
 	}
 }
 

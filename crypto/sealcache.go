@@ -6,8 +6,11 @@ import (
 	"time"
 )
 
-// refreshTries is how often a failing refresh is tried in each half of MaxAge.
-const refreshTries = 16
+// A failing refresh is tried so often in each half of MaxAge, and no less often than that.
+const (
+	refreshTries = 16
+	refreshPause = 10 * time.Second
+)
 
 // sealCache holds the data key that messages are sealed under.
 type sealCache struct {
@@ -34,7 +37,8 @@ func newSealCache(limits DEKCache, f *flights, generate func(context.Context) (*
 	return &sealCache{limits: limits, flights: f, generate: generate}
 }
 
-// get returns the key for a message of n bytes, at most MaxBytes. The caller releases it.
+// get returns the key for a message of n bytes, at most half of MaxBytes. The caller
+// releases it.
 func (c *sealCache) get(ctx context.Context, n int64) (*dataKey, error) {
 	for {
 		key, next, err := c.take(ctx, n)
@@ -91,7 +95,7 @@ func (c *sealCache) land(f *flight) {
 	c.pending = nil
 	switch {
 	case f.err != nil:
-		c.retry = time.Now().Add(c.limits.MaxAge / (2 * refreshTries))
+		c.retry = time.Now().Add(min(c.limits.MaxAge/(2*refreshTries), refreshPause))
 	case c.closed:
 		f.key.release()
 	default:

@@ -11,7 +11,10 @@ import (
 	"time"
 )
 
-var errLaundering = errors.New("crypto: a message whose sender is not authenticated cannot be rewrapped for a symmetric KEK")
+var (
+	errLaundering = errors.New("crypto: a message whose sender is not authenticated cannot be rewrapped for a symmetric KEK")
+	errKEKPanic   = errors.New("crypto: KEK panicked")
+)
 
 // wrap returns the header of dek for all of to.
 func (e *Envelope) wrap(ctx context.Context, s suite, to []recipient, dek []byte) ([]byte, error) {
@@ -187,7 +190,7 @@ func (r recipient) outdated(wrapped []byte) bool {
 // call runs one call of a KEK and emits its event.
 func (e *Envelope) call(ctx context.Context, r recipient, op string, f func() error) error {
 	start := time.Now()
-	err := f()
+	err := sheltered(f)
 	if err != nil {
 		err = &KEKError{r.id, op, err}
 	}
@@ -196,6 +199,17 @@ func (e *Envelope) call(ctx context.Context, r recipient, op string, f func() er
 		e.event(ctx, "kek-"+op, err, took, slog.String("kek.id", r.id))
 	}
 	return err
+}
+
+// sheltered returns an error if f panics: most KEKs are somebody else's code, and one
+// that fails must not end the process. The value may hold anything: it is dropped.
+func sheltered(f func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errKEKPanic
+		}
+	}()
+	return f()
 }
 
 // event emits one event, a failure unless err is nil.
