@@ -104,7 +104,7 @@
 // # Errors
 //
 // [ErrOpen] for whatever does not open, without a reason. [ErrFIPS] as above. A
-// [*KEKError] when a KEK fails, whose cause is the KEK's own error. The error of an
+// [*KEKError] when a KEK fails or panics, whose cause is the KEK's own error. The error of an
 // underlying reader or writer, wrapped; io/fs.ErrClosed after Close. Any other error is
 // a mistake of the caller (a zero Binding, a mistyped key, a keyset that [ImportTink]
 // cannot use) and says what to change. No error holds a key, a plaintext or a rejected
@@ -126,6 +126,9 @@
 // allocations, or two into a dst of sufficient capacity; a Compact makes one more, in
 // about half the time for a short message. All of them are made once and shared: making
 // one derives its keys.
+//
+// An envelope of a cached data key costs about a tenth more than a message of a Keyring,
+// one allocation more to open, and no call of a KEK.
 //
 // From 1 MiB on, as many cores as GOMAXPROCS seal and open one message, a stream that is
 // read with large buffers or io.Copy, and one that is written with 1 MiB a call or

@@ -32,7 +32,12 @@ type vault struct {
 	deviceKey []byte // authenticates the cookies by which ratelimit.Login knows a browser again
 }
 
-func (v *vault) Close() error { return v.store.Close() }
+func (v *vault) Close() error {
+	if v.envelope == nil {
+		return v.store.Close()
+	}
+	return errors.Join(v.envelope.Close(), v.store.Close()) // the first wipes the data keys
+}
 
 // openVault opens the database and the key that belong together, or refuses: a service that starts with the wrong one of
 // either looks like lost notes, and what it writes is lost later. Only an empty database gets a new key. Every step can be
@@ -58,7 +63,7 @@ func openVault(ctx context.Context, dataDir, postgres string) (*vault, error) {
 		err = v.unlock(ctx, keyring)
 	}
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, v.Close())
 	}
 	return v, nil
 }
