@@ -61,6 +61,16 @@ func NewCompact(primary Key, older ...Key) (*Compact, error) {
 	return c, nil
 }
 
+// Compact returns the Compact that [NewCompact] makes of the keys of k, for short
+// messages and for what has to seal under FIPS 140-3 enforcement. Neither of them opens
+// what the other one sealed.
+func (k *Keyring) Compact() *Compact {
+	if k.compact == nil {
+		return &Compact{}
+	}
+	return k.compact
+}
+
 func (c *Compact) derive(key Key) error {
 	id, err := key.derive(labelKeyID, 4)
 	if err != nil {

@@ -117,6 +117,7 @@ const (
 	labelSeal    = "github.com/pavise/pavise/crypto/seal/v1"
 	labelCompact = "github.com/pavise/pavise/crypto/compact/v1"
 	labelKEK     = "github.com/pavise/pavise/crypto/kek/v1"
+	labelIndex   = "github.com/pavise/pavise/crypto/index/v1"
 	labelHeader  = "github.com/pavise/pavise/crypto/hdr/v1"
 	labelPayload = "github.com/pavise/pavise/crypto/payload/v1"
 )

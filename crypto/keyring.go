@@ -11,6 +11,7 @@ import (
 
 	"github.com/pavise/pavise/crypto/internal/cobblestone"
 	"github.com/pavise/pavise/crypto/internal/xaes"
+	"github.com/pavise/pavise/secrets"
 )
 
 // ErrOpen is returned for everything that does not open: altered, truncated,
@@ -35,6 +36,8 @@ const (
 type Keyring struct {
 	primary  *ringKey
 	byID     map[uint32]*ringKey
+	compact  *Compact         // of the same keys
+	index    []secrets.Secret // keys of Index, that of primary first
 	skipFIPS bool
 }
 
@@ -67,8 +70,13 @@ func NewKeyring(primary Key, older ...Key) (*Keyring, error) {
 		if k.primary == nil {
 			k.primary = r
 		}
+		if err := k.addIndexKey(key); err != nil {
+			return nil, err
+		}
 	}
-	return k, nil
+	var err error
+	k.compact, err = NewCompact(primary, older...)
+	return k, err
 }
 
 func newRingKey(key Key) (*ringKey, error) {
