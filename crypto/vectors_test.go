@@ -22,6 +22,7 @@ func TestVectorsAreCurrent(t *testing.T) {
 	for name, made := range map[string]any{
 		"key": makeKeys(), "binding": makeBindings(), "message": makeMessages(), "compact": makeCompacts(), "envelope": makeEnvelopes(),
 		"hybridkey": makeHybridKeys(), "hybrid": makeHybrids(),
+		"column": makeColumns(),
 	} {
 		file := vectorFile(name)
 		text := append(must(json.MarshalIndent(made, "", "\t")), '\n')

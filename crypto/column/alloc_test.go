@@ -21,8 +21,8 @@ func TestAllocations(t *testing.T) {
 		most float64
 		f    func() error
 	}{
-		"Value": {11, func() error { _, err := c.Value(v, row).Value(); return err }},
-		"Scan":  {9, func() error { return c.Scan(&v, &row).Scan(sealed) }},
+		"Value": {10, func() error { _, err := c.Value(v, row).Value(); return err }},
+		"Scan":  {7, func() error { return c.Scan(&v, &row).Scan(sealed) }},
 		"Index": {22, func() error { _, err := c.Index(v); return err }},
 	} {
 		got := testing.AllocsPerRun(200, func() {
