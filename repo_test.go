@@ -46,6 +46,7 @@ var rooms = map[string][]string{
 	"sanitize/headers":    {"."},
 	"validate":            {".", module + "/sanitize/text", "github.com/go-playground/validator/v10", "golang.org/x/text"},
 	"crypto":              {".", module + "/secrets"},
+	"crypto/column":       {".", module + "/crypto", module + "/secrets"},
 	"crypto/password":     {".", module + "/secrets", "golang.org/x/crypto"},
 	"session":             {".", module + "/crypto", module + "/secrets"},
 	"session/sessiontest": {module + "/session"},

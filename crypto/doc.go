@@ -45,7 +45,7 @@
 //
 // Integers are big-endian. The labels are HKDF-Expand-SHA-512 info strings,
 // "github.com/pavise/pavise/crypto/" followed by keyid/v1, seal/v1, compact/v1, kek/v1,
-// hdr/v1 or payload/v1. A Key is used for derivation only: the key id is the first 4
+// index/v1, hdr/v1 or payload/v1. A Key is used for derivation only: the key id is the first 4
 // bytes under keyid, and the input key of messages is 32 bytes under seal, or under
 // compact for those of a Compact. A message is
 //
@@ -94,6 +94,7 @@
 //	HybridRecipient           -       yes; not with version v1.0.0 of the Go Cryptographic Module
 //	HybridIdentity            yes     yes; likewise
 //	Writer, Reader, ReaderAt  as their Keyring or Envelope; WithXAES has none
+//	crypto/column             yes     yes; with an Envelope as that one
 //	crypto/password           yes     yes; argon2id is not an approved algorithm
 //
 // [Keyring.SkipFIPSNonceEnforcement] and [SkipFIPSNonceEnforcement] turn the refusals

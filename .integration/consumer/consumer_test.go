@@ -28,6 +28,7 @@ var prices = []struct {
 	{"secrets", 1, 2},
 	{"ratelimit", 1, 2},
 	{"crypto", 1, 2},
+	{"crypto/column", 1, 2},
 	{"crypto/password", 3, 6},
 	{"crypto/vaultkek", 1, 2},
 	{"session", 1, 2},
