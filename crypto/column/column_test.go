@@ -227,7 +227,7 @@ type credentials struct {
 type tree struct {
 	Name  string
 	Left  *tree
-	inner struct{ key crypto.Key }
+	_     struct{ _ crypto.Key }
 }
 
 func refused[T any](opts ...column.Option) error {

@@ -63,7 +63,7 @@ func TestIndexSeparation(t *testing.T) {
 	k := newKeyring(t)
 	token := func(c *column.Column[string], v string) string { return string(tokens(t, c, v)[0]) }
 	c := columnOf[string](t, k, "users", "email", column.WithIndex(32))
-	if token(c, "value") != token(c, "value") {
+	if first, again := token(c, "value"), token(c, "value"); first != again {
 		t.Error("equal values have different tokens")
 	}
 	for name, other := range map[string]string{
