@@ -225,9 +225,9 @@ type credentials struct {
 }
 
 type tree struct {
-	Name  string
-	Left  *tree
-	_     struct{ _ crypto.Key }
+	Name string
+	Left *tree
+	_    struct{ _ crypto.Key }
 }
 
 func refused[T any](opts ...column.Option) error {
