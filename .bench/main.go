@@ -4,9 +4,10 @@
 //	GOWORK=off go run -C .bench . [-rounds 5] [-time 200ms] [-cpu 1] [package ...]
 //
 // One top-level benchmark is one piece of work, its sub-benchmarks are pavise
-// and the peers that do the same. A round runs all of them once, one after the
-// other, so that a ratio compares runs of the same moment; the table holds the
-// median of the rounds.
+// and the peers that do the same; raw, where it is there, is the bare primitive. A
+// round runs all of them once, one after the other, so that a ratio compares runs of
+// the same moment; the table holds the median of the rounds. Ratios are of CPU time
+// where a benchmark reports it (cpu-ns/op), of wall time otherwise.
 package main
 
 import (
@@ -18,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -82,9 +84,20 @@ type work struct {
 }
 
 type runner struct {
-	name             string
-	ns, bytes, alloc []float64
+	name                  string
+	ns, cpu, bytes, alloc []float64
 }
+
+// cost is what ratios are made of.
+func (r *runner) cost() []float64 {
+	if len(r.cpu) > 0 {
+		return r.cpu
+	}
+	return r.ns
+}
+
+// cores is what testing appends to a name if -cpu is not 1.
+var cores = regexp.MustCompile(`-\d+$`)
 
 // read adds one round: lines such as "BenchmarkSeal/pavise 100 123 ns/op 45 B/op 6 allocs/op".
 func (t *table) read(out []byte) {
@@ -95,13 +108,15 @@ func (t *table) read(out []byte) {
 		if len(fields) < 4 || at < 0 || !strings.HasPrefix(fields[0], "Benchmark") {
 			continue
 		}
-		name, who := filepath.Split(strings.TrimPrefix(fields[0], "Benchmark"))
+		name, who := filepath.Split(strings.TrimPrefix(cores.ReplaceAllString(fields[0], ""), "Benchmark"))
 		r := t.runner(strings.TrimSuffix(name, "/"), who)
 		for i := 3; i < len(fields); i += 2 {
 			value, _ := strconv.ParseFloat(fields[i-1], 64)
 			switch fields[i] {
 			case "ns/op":
 				r.ns = append(r.ns, value)
+			case "cpu-ns/op":
+				r.cpu = append(r.cpu, value)
 			case "B/op":
 				r.bytes = append(r.bytes, value)
 			case "allocs/op":
@@ -125,23 +140,32 @@ func (t *table) runner(name, who string) *runner {
 }
 
 func (t table) print(w io.Writer, name string) {
-	fmt.Fprintf(w, "\n## %s\n\n| work | by | ns/op | B/op | allocs/op | time against pavise |\n|---|---|---:|---:|---:|---:|\n", name)
+	fmt.Fprintf(w, "\n## %s\n\n| work | by | ns/op | CPU ns/op | B/op | allocs/op | against pavise | against raw |\n|---|---|---:|---:|---:|---:|---:|---:|\n", name)
 	for _, work := range t {
-		ours := slices.IndexFunc(work.runners, func(r *runner) bool { return r.name == "pavise" })
 		for _, r := range work.runners {
-			ratio := "–"
-			if ours >= 0 && r != work.runners[ours] {
-				ratio = fmt.Sprintf("%.2f×", median(ratios(r.ns, work.runners[ours].ns)))
+			cpu := "–"
+			if len(r.cpu) > 0 {
+				cpu = fmt.Sprintf("%.0f", median(r.cpu))
 			}
-			fmt.Fprintf(w, "| %s | %s | %.0f | %.0f | %.0f | %s |\n", work.name, r.name, median(r.ns), median(r.bytes), median(r.alloc), ratio)
+			fmt.Fprintf(w, "| %s | %s | %.0f | %s | %.0f | %.0f | %s | %s |\n", work.name, r.name,
+				median(r.ns), cpu, median(r.bytes), median(r.alloc), work.against("pavise", r), work.against("raw", r))
 		}
 	}
 }
 
+// against returns how much more than the runner of that name r costs.
+func (w *work) against(name string, r *runner) string {
+	i := slices.IndexFunc(w.runners, func(r *runner) bool { return r.name == name })
+	if i < 0 || r == w.runners[i] {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f×", median(ratios(r.cost(), w.runners[i].cost())))
+}
+
 // ratios pairs the rounds.
-func ratios(peer, ours []float64) (out []float64) {
-	for i := range min(len(peer), len(ours)) {
-		out = append(out, peer[i]/ours[i])
+func ratios(peer, base []float64) (out []float64) {
+	for i := range min(len(peer), len(base)) {
+		out = append(out, peer[i]/base[i])
 	}
 	return out
 }
