@@ -20,7 +20,9 @@ type feed struct {
 	seen    int64
 	buf     []byte
 	pending []byte // of buf: not yet taken
+	spare   []byte // the other buffer of ahead
 	eof     bool   // the reader has ended
+	err     error  // it has failed; pending comes before it
 }
 
 // full returns the full units that are there.
@@ -38,29 +40,64 @@ func (f *feed) add(p []byte) int {
 }
 
 // fill reads from r until there is a full unit or the end of r. Readers that return
-// little at a time, such as a network, get their units through one by one.
+// little at a time, such as a network, get their units through one by one. An error
+// waits until the units that came before it are taken.
 func (f *feed) fill(r io.Reader) error {
-	for empty := 0; len(f.pending) < f.unit && !f.eof; {
+	for empty := 0; len(f.pending) < f.unit && !f.eof && f.err == nil; {
 		space := f.space()
 		n, err := r.Read(space)
 		if n < 0 || n > len(space) {
-			return errBadCount
+			n, err = 0, errBadCount
 		}
 		f.grow(n)
 		switch {
 		case err == io.EOF: // one that only wraps io.EOF, as of a lost connection, is no end
 			f.eof = true
 		case err != nil:
-			return err
+			f.err = err
 		case n > 0:
 			empty = 0
 		default:
 			if empty++; empty == 100 {
-				return io.ErrNoProgress
+				f.err = io.ErrNoProgress
 			}
 		}
 	}
-	return nil
+	if len(f.pending) >= f.unit {
+		return nil
+	}
+	return f.err
+}
+
+// done reports whether nothing is left but what makes no unit.
+func (f *feed) done() bool { return f.eof && len(f.pending) < f.unit }
+
+// ahead takes the full units that are there and, if r keeps up with several cores,
+// reads those that follow while the caller works on them. What it returns ends that:
+// call it before f is used again, and before the caller of the stream gets control
+// back, so that no goroutine stays. A panic of r comes out of it.
+func (f *feed) ahead(r io.Reader) (full []byte, wait func()) {
+	full = f.full()
+	f.take(len(full))
+	if f.batch <= feedUnits || 2*len(full) < f.unit*f.batch || f.eof || f.err != nil {
+		return full, func() {}
+	}
+	if len(f.spare) < len(f.buf) {
+		clear(f.spare)
+		f.spare = make([]byte, len(f.buf))
+	}
+	f.buf, f.spare = f.spare, f.buf
+	f.pending = f.buf[:copy(f.buf, f.pending)]
+	done := make(chan any, 1)
+	go func() {
+		defer func() { done <- recover() }()
+		f.fill(r)
+	}()
+	return full, func() {
+		if v := <-done; v != nil {
+			panic(v)
+		}
+	}
 }
 
 // space returns the free memory behind the pending bytes, less than a unit: with them
@@ -97,5 +134,6 @@ func (f *feed) grow(n int) {
 // wipe forgets what is pending.
 func (f *feed) wipe() {
 	clear(f.buf)
+	clear(f.spare)
 	*f = feed{unit: f.unit, batch: f.batch}
 }

@@ -54,27 +54,41 @@ func (r *Reader) Read(p []byte) (int, error) {
 // wrapped and does not stay: nothing is lost but what w took.
 func (r *Reader) WriteTo(w io.Writer) (n int64, err error) {
 	for {
-		if len(r.plain) > 0 {
-			m, err := w.Write(r.plain)
-			if m < 0 || m > len(r.plain) {
-				return n, errBadCount
-			}
-			if err == nil && m < len(r.plain) {
-				err = io.ErrShortWrite
-			}
-			n, r.plain = n+int64(m), r.plain[m:]
-			if err != nil {
-				return n, fmt.Errorf("crypto: writing the plaintext: %w", err)
-			}
-		}
-		switch {
-		case r.err == io.EOF:
+		m, err := r.pass(w)
+		switch n += m; {
+		case err == io.EOF:
 			return n, nil
-		case r.err != nil:
-			return n, r.err
+		case err != nil:
+			return n, err
 		}
-		r.next(nil)
 	}
+}
+
+// pass writes what has been decrypted to w, or else decrypts and writes what is there,
+// while the underlying reader is read.
+func (r *Reader) pass(w io.Writer) (int64, error) {
+	if len(r.plain) == 0 {
+		if r.fill() {
+			full, wait := r.sealed.ahead(r.r)
+			defer wait()
+			r.plain = r.open(r.buffer(len(full)), full)
+		}
+		if len(r.plain) == 0 {
+			return 0, r.err
+		}
+	}
+	n, err := w.Write(r.plain)
+	if n < 0 || n > len(r.plain) {
+		return 0, errBadCount
+	}
+	if err == nil && n < len(r.plain) {
+		err = io.ErrShortWrite
+	}
+	r.plain = r.plain[n:]
+	if err != nil {
+		return int64(n), fmt.Errorf("crypto: writing the plaintext: %w", err)
+	}
+	return int64(n), nil
 }
 
 // Close wipes what was decrypted and not read. It does not close the underlying
@@ -89,27 +103,42 @@ func (r *Reader) Close() error {
 // next opens at least one chunk, as many as are there, or sets r.err. Those that p
 // has room for go there, and their length is returned; otherwise they go to r.plain.
 func (r *Reader) next(p []byte) int {
-	if err := r.sealed.fill(r.r); err != nil {
-		r.err = fmt.Errorf("crypto: reading the ciphertext: %w", err)
+	if !r.fill() {
 		return 0
 	}
 	full := r.sealed.full()
-	if len(full) == 0 {
-		r.last()
-		return 0
-	}
-	if room := len(p) / cobblestone.ChunkSize; room > 0 {
+	room := len(p) / cobblestone.ChunkSize
+	if room > 0 {
 		full = full[:min(len(full), room*cobblestone.SealedSize)]
+	}
+	r.sealed.take(len(full))
+	if room > 0 {
 		return len(r.open(p[:0], full))
 	}
 	r.plain = r.open(r.buffer(len(full)), full)
 	return 0
 }
 
+// fill reports whether there is a full chunk to open. If there is none, it has opened
+// the last one or set r.err.
+func (r *Reader) fill() bool {
+	if r.err != nil {
+		return false
+	}
+	if err := r.sealed.fill(r.r); err != nil {
+		r.err = fmt.Errorf("crypto: reading the ciphertext: %w", err)
+		return false
+	}
+	if r.sealed.done() {
+		r.last()
+		return false
+	}
+	return true
+}
+
 func (r *Reader) open(dst, full []byte) []byte {
 	plain, ok := r.chunks.OpenFull(dst, full, r.number)
 	r.number += uint64(len(full) / cobblestone.SealedSize)
-	r.sealed.take(len(full))
 	if !ok {
 		r.damaged()
 	}

@@ -70,18 +70,26 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	if err := w.usable(); err != nil {
 		return 0, err
 	}
-	for w.plain.eof = false; !w.plain.eof; {
-		before := len(w.plain.pending)
+	w.plain.eof = false
+	for start := w.plain.seen; !w.plain.done(); {
 		err := w.plain.fill(r)
-		n += int64(len(w.plain.pending) - before)
+		n = w.plain.seen - start
 		if err != nil {
 			return n, w.fail("reading the plaintext", err)
 		}
-		if err := w.sealPending(); err != nil {
+		if err := w.sealFrom(r); err != nil {
 			return n, err
 		}
+		n = w.plain.seen - start
 	}
 	return n, nil
+}
+
+// sealFrom seals and writes the full chunks that are pending, while r is read.
+func (w *Writer) sealFrom(r io.Reader) error {
+	full, wait := w.plain.ahead(r)
+	defer wait()
+	return w.sealFull(full)
 }
 
 // Close writes the end of the stream. It does not close the underlying writer. A
