@@ -141,7 +141,7 @@ func TestErrorWaitsForItsChunks(t *testing.T) {
 	k, b := newKeyring(t), Bind("test", "1")
 	sealed := seal(t, k, threeChunks, b)
 	for how, read := range readings {
-		whole := sealed[62 : 62+2*(chunk+16)+50]
+		whole := sealed[62 : 62+2*(chunk+16)]
 		r, err := k.Reader(io.MultiReader(bytes.NewReader(sealed[:62]), readerFunc(func(p []byte) (int, error) {
 			n := copy(p, whole)
 			if whole = whole[n:]; len(whole) > 0 {
