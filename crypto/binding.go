@@ -31,6 +31,7 @@ type Binding struct {
 const (
 	boundForm   = 1
 	unboundForm = 2
+	subjectForm = 3 // of the keys of subjects, never of messages
 )
 
 // Bind returns the Binding to purpose and to one or more parts, typically a

@@ -134,6 +134,9 @@ func (e *Envelope) Close() error {
 		e.caches.opening.close()
 		e.caches.flights.close()
 	}
+	if e.subjects != nil {
+		e.subjects.cache.close()
+	}
 	return nil
 }
 
@@ -155,6 +158,8 @@ func (e *Envelope) openKey(ctx context.Context, h header) (key *dataKey, err err
 	switch {
 	case e.closed.Load():
 		return nil, errClosed
+	case h.forSubject():
+		return e.openKeyFor(ctx, h)
 	case e.caches == nil:
 		key, _, err = e.unwrap(ctx, h, e.askKEK)
 		return key, err

@@ -31,6 +31,10 @@
 // Limits: 2^45 messages of 1 GiB under one Key; a message under suite 01 is as long as
 // memory allows, and one of a Compact or under suite 02 (XAES-256-GCM) at most 64 GiB (2^36 - 32 bytes).
 //
+// What [Envelope.SealFor] seals for a data subject is erased by [Envelope.Forget], which
+// deletes one key from a [SubjectKeys] store: crypto-shredding. Its bound is stated
+// there: caches elsewhere for [DEKCache].MaxAge, and backups of the store.
+//
 // Messages that an Envelope seals under one cached data key share it, for 5 minutes,
 // 2^20 messages or 64 GiB by default, see [DEKCache] and [WithoutDEKCache].
 //
@@ -70,16 +74,20 @@
 //	recipient: kind | length | id | length (2) | wrapped data key
 //
 // The header length counts the whole header. The kind is 1 for a symmetric KEK, 2 for
-// a public key and 3 for a post-quantum one. The HMAC is over all before it, its key
+// a public key, 3 for a post-quantum one and 4 for the key of a subject. The HMAC is over all before it, its key
 // 32 bytes under hdr of the data key. Refused before any KEK is called: n outside
 // 1 to 32, ids outside 1 to 255 bytes, wrapped keys outside 1 to 8,192 bytes, a header
 // over 65,535 bytes or with bytes left over, unknown suites, kinds and flags, equal
-// ids, and kind 2 beside kind 3. A reader finds a KEK of its own by kind and id, and
+// ids, kind 2 beside kind 3, and kind 4 beside another or with an id of other than 16
+// bytes. A reader finds a KEK of its own by kind and id, and
 // calls no other.
 //
 // Wrapped keys are the KEK's own matter; those of [KeyringKEK] are XAES-256-GCM under
 // 32 bytes that are derived under kek. Those for a hybrid key are HPKE in base mode
 // (RFC 9180) with HKDF-SHA-512 and AES-256-GCM, after the byte 01.
+// The key of a subject stands in the store, as an
+// envelope for the KEKs; a data key wrapped by it is XAES-256-GCM with the id and the
+// envelope's label as additional data.
 //
 // # FIPS 140-3
 //
@@ -105,7 +113,8 @@
 // # Errors
 //
 // [ErrOpen] for whatever does not open, without a reason. [ErrFIPS] as above. A
-// [*KEKError] when a KEK fails or panics, whose cause is the KEK's own error. The error of an
+// [*KEKError] when a KEK fails or panics, whose cause is the KEK's own error. The error
+// of a [SubjectKeys] store, wrapped. The error of an
 // underlying reader or writer, wrapped; io/fs.ErrClosed after Close. Any other error is
 // a mistake of the caller (a zero Binding, a mistyped key, a keyset that [ImportTink]
 // cannot use) and says what to change. No error holds a key, a plaintext or a rejected
@@ -119,7 +128,8 @@
 //	kek-wrap, kek-unwrap   each call of a KEK, with kek.id and event.duration in ns;
 //	                       none for a cached data key
 //	envelope-open          failure only: an envelope did not open
-//	envelope-rewrap        each call of Envelope.RewrapHeader
+//	envelope-rewrap        each call of Envelope.RewrapHeader and RewrapSubject
+//	envelope-forget        each call of Envelope.Forget; the subject is not named
 //
 // # Performance
 //

@@ -34,6 +34,7 @@ type Envelope struct {
 	workers     int          // 0 is GOMAXPROCS
 	log         *slog.Logger // nil is none
 	caches      *caches      // nil: a DEK for each message
+	subjects    *subjects    // nil: nothing is sealed for a subject
 	closed      atomic.Bool
 
 	limits   *DEKCache // as given; nil is the default
@@ -89,7 +90,13 @@ func NewEnvelope(label string, to []KEK, opts ...EnvelopeOption) (*Envelope, err
 	if e.skipFIPS && e.suite == suitePayloadXAES {
 		return nil, errFIPSOptions
 	}
-	return e, e.makeCaches()
+	if err := e.makeCaches(); err != nil {
+		return nil, err
+	}
+	if err := e.makeSubjects(); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // Seal appends the envelope of plaintext to dst and returns the extended slice. For a
@@ -109,6 +116,10 @@ func (e *Envelope) Seal(ctx context.Context, dst, plaintext []byte, b Binding) (
 		return nil, err
 	}
 	defer key.release()
+	return e.sealUnder(key, dst, plaintext, bound)
+}
+
+func (e *Envelope) sealUnder(key *dataKey, dst, plaintext, bound []byte) ([]byte, error) {
 	head := *key.header.Load()
 	dst = detach(dst, plaintext)
 	dst = slices.Grow(dst, len(head)+len(plaintext)+cobblestone.Overhead(len(plaintext)))

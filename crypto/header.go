@@ -18,7 +18,8 @@ import (
 //	kind | idLen | id | wrapLen (2) | wrapped data key
 //
 // with 1 to 255 bytes of id and 1 to 8,192 bytes of wrapped key. No two have one id,
-// and no classical public key stands beside a post-quantum one.
+// and no classical public key stands beside a post-quantum one. The key of a subject
+// stands alone, and its id has 16 bytes.
 // The HMAC is over all before it, under HKDF-Expand-SHA-512(DEK, labelHeader, 32).
 const (
 	versionEnvelope  = 3
@@ -128,7 +129,7 @@ func (h *header) parseRecipient(b []byte) (rest []byte, ok bool) {
 	}
 	r, idLen := wrappedKey{kind: kind(b[0])}, int(b[1])
 	b = b[2:]
-	if len(b) < idLen+2 || r.kind < kindSymmetric || r.kind > kindPostQuantum {
+	if len(b) < idLen+2 || r.kind < kindSymmetric || r.kind > kindSubject || r.kind == kindSubject && idLen != subjectIDLen {
 		return nil, false
 	}
 	r.id = b[:idLen]
@@ -144,15 +145,21 @@ func (h *header) parseRecipient(b []byte) (rest []byte, ok bool) {
 
 // coherent is checkRecipients for a header whose recipients are counted.
 func (h *header) coherent() bool {
-	var kinds [kindPostQuantum + 1]bool
+	var kinds [kindSubject + 1]bool
 	for i, r := range h.recipients {
 		kinds[r.kind] = true
 		if len(r.id) == 0 || slices.ContainsFunc(h.recipients[:i], func(other wrappedKey) bool { return bytes.Equal(other.id, r.id) }) {
 			return false
 		}
 	}
+	if kinds[kindSubject] && len(h.recipients) > 1 {
+		return false
+	}
 	return !kinds[kindPublic] || !kinds[kindPostQuantum]
 }
+
+// forSubject reports whether h is the header of a message for a subject.
+func (h *header) forSubject() bool { return h.recipients[0].kind == kindSubject }
 
 // wrappedFor returns the data key that is wrapped for r, or nil.
 func (h *header) wrappedFor(r recipient) []byte {

@@ -136,9 +136,10 @@ const (
 	kindSymmetric   kind = 1 // only who holds the KEK
 	kindPublic      kind = 2 // anybody; falls to a quantum computer
 	kindPostQuantum kind = 3 // anybody
+	kindSubject     kind = 4 // only who holds the subject key, which is no KEK
 )
 
-func (k kind) public() bool { return k != kindSymmetric }
+func (k kind) public() bool { return k == kindPublic || k == kindPostQuantum }
 
 const maxRecipients = 32
 

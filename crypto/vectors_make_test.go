@@ -274,7 +274,11 @@ func makeEnvelopes() (all []envelopeVector) {
 	format("header length one more", func(e *envelope) { e.length++ })
 	format("header length beyond the end", func(e *envelope) { e.length = 65535 })
 	format("kind 00", func(e *envelope) { add(e, 0, "kms", []byte{'w'}) })
-	format("kind 04", func(e *envelope) { add(e, 4, "kms", []byte{'w'}) })
+	format("kind 05", func(e *envelope) { add(e, 5, "kms", []byte{'w'}) })
+	format("subject key beside a KEK", func(e *envelope) { add(e, 4, "sixteen bytes id", []byte{'w'}) })
+	for _, id := range []string{"fifteen bytes i", "seventeen bytes i"} {
+		format(fmt.Sprintf("subject key with an id of %d bytes", len(id)), func(e *envelope) { e.recipients, e.n = nil, 0; add(e, 4, id, []byte{'w'}) })
+	}
 	format("empty id", func(e *envelope) { add(e, 1, "", []byte{'w'}) })
 	format("empty wrapped key", func(e *envelope) { add(e, 1, "kms", nil) })
 	format("wrapped key of 8,193 bytes", func(e *envelope) { add(e, 1, "kms", bytes.Repeat([]byte{'w'}, 8193)) })

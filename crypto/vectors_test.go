@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write the vectors of testdata anew")
 func TestVectorsAreCurrent(t *testing.T) {
 	for name, made := range map[string]any{
 		"key": makeKeys(), "binding": makeBindings(), "message": makeMessages(), "compact": makeCompacts(), "envelope": makeEnvelopes(),
-		"hybridkey": makeHybridKeys(), "hybrid": makeHybrids(),
+		"hybridkey": makeHybridKeys(), "hybrid": makeHybrids(), "subject": makeSubjects(),
 		"column": makeColumns(),
 	} {
 		file := vectorFile(name)

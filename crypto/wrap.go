@@ -122,6 +122,9 @@ func (e *Envelope) rewrapHeader(ctx context.Context, envelope io.Reader, to []KE
 	if err != nil {
 		return nil, err
 	}
+	if h.forSubject() {
+		return nil, errSubjectHead // for a KEK it would outlive Forget
+	}
 	key, by, err := e.unwrap(ctx, h, e.askKEK)
 	if err != nil {
 		return nil, err
@@ -170,10 +173,11 @@ func readFull(r io.Reader, b []byte) error {
 // NeedsRewrap reports whether [Envelope.RewrapHeader] would change who can open an
 // envelope, or by which version of a key: its recipients are not the KEKs of this
 // Envelope, or one of these says so. It reads the header at the beginning of
-// envelope, calls no key management service, and is false for anything else.
+// envelope, calls no key management service, and is false for anything else, and for
+// messages of [Envelope.SealFor].
 func (e *Envelope) NeedsRewrap(envelope []byte) bool {
 	h, _, ok := parseHeader(envelope)
-	if !ok {
+	if !ok || h.forSubject() {
 		return false
 	}
 	return len(h.recipients) != len(e.to) || slices.ContainsFunc(e.to, func(r recipient) bool {

@@ -30,6 +30,7 @@ var prices = []struct {
 	{"crypto", 1, 2},
 	{"crypto/column", 1, 2},
 	{"crypto/password", 3, 6},
+	{"crypto/sqlstore", 1, 2},
 	{"crypto/vaultkek", 1, 2},
 	{"session", 1, 2},
 	{"session/sqlstore", 1, 2},
