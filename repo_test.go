@@ -69,7 +69,47 @@ func TestImportsPointDown(t *testing.T) {
 }
 
 func TestRequirements(t *testing.T) {
+	mod := readModule(t, ".")
+	slices.Sort(mod.direct)
+	if !slices.Equal(mod.direct, requirements) {
+		t.Errorf("direct requirements are %v, want %v", mod.direct, requirements)
+	}
+}
+
+// A released module that required the root would tie the versions of both, tests
+// included, and replace lines do not hold for who requires it.
+func TestReleasedModulesStandAlone(t *testing.T) {
+	for _, dir := range released(t) {
+		mod := readModule(t, dir)
+		if mod.path != module+"/"+dir {
+			t.Errorf("%s is the module %s", dir, mod.path)
+		}
+		if slices.Contains(mod.direct, module) {
+			t.Errorf("%s requires the root", dir)
+		}
+		for _, p := range packagesOf(t, dir) {
+			for _, f := range p.files {
+				for _, spec := range f.ast.Imports {
+					imported, _ := strconv.Unquote(spec.Path.Value)
+					if within(imported, []string{module}) && !within(imported, []string{mod.path}) {
+						t.Errorf("%s imports %s: a released module imports nothing of the root", f.name, imported)
+					}
+				}
+			}
+		}
+	}
+}
+
+type goMod struct {
+	path   string
+	direct []string
+}
+
+// readModule reads a go.mod and holds it to what every released one has to be.
+func readModule(t *testing.T, dir string) goMod {
+	t.Helper()
 	var mod struct {
+		Module  struct{ Path string }
 		Go      string
 		Require []struct {
 			Path     string
@@ -78,33 +118,30 @@ func TestRequirements(t *testing.T) {
 		Replace, Tool []any
 		Toolchain     string
 	}
-	out, err := exec.Command("go", "mod", "edit", "-json").Output()
+	out, err := exec.Command("go", "mod", "edit", "-json", filepath.Join(dir, "go.mod")).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(out, &mod); err != nil {
 		t.Fatal(err)
 	}
-	var direct []string
-	for _, r := range mod.Require {
-		if !r.Indirect {
-			direct = append(direct, r.Path)
-		}
-	}
-	slices.Sort(direct)
-	if !slices.Equal(direct, requirements) {
-		t.Errorf("direct requirements are %v, want %v", direct, requirements)
-	}
 	if mod.Go != "1.26.0" {
-		t.Errorf("go %s, want 1.26.0: a higher floor stops every consumer's build", mod.Go)
+		t.Errorf("%s: go %s, want 1.26.0: a higher floor stops every consumer's build", dir, mod.Go)
 	}
 	if len(mod.Replace) > 0 || len(mod.Tool) > 0 || mod.Toolchain != "" {
-		t.Errorf("go.mod has replace, tool or toolchain lines: %v %v %q", mod.Replace, mod.Tool, mod.Toolchain)
+		t.Errorf("%s: go.mod has replace, tool or toolchain lines: %v %v %q", dir, mod.Replace, mod.Tool, mod.Toolchain)
 	}
+	found := goMod{path: mod.Module.Path}
+	for _, r := range mod.Require {
+		if !r.Indirect {
+			found.direct = append(found.direct, r.Path)
+		}
+	}
+	return found
 }
 
 func TestEveryPackageIsExplained(t *testing.T) {
-	for _, p := range packages(t) {
+	for _, p := range explained(t) {
 		if !p.importable() {
 			continue
 		}
@@ -127,7 +164,7 @@ func TestEveryPackageIsExplained(t *testing.T) {
 }
 
 func TestExportedSymbolsAreDocumented(t *testing.T) {
-	for _, p := range packages(t) {
+	for _, p := range explained(t) {
 		if !p.importable() {
 			continue
 		}
@@ -144,7 +181,7 @@ func TestExportedSymbolsAreDocumented(t *testing.T) {
 
 func TestCodeRules(t *testing.T) {
 	const longest = 450
-	for _, p := range packages(t) {
+	for _, p := range explained(t) {
 		for _, f := range p.files {
 			if lines := strings.Count(f.text, "\n"); !f.test && !ast.IsGenerated(f.ast) && lines > longest {
 				t.Errorf("%s has %d lines, at most %d", f.name, lines, longest)
@@ -223,8 +260,29 @@ func (p pkg) importable() bool {
 // packages returns the packages of the root module, tests included.
 func packages(t *testing.T) []pkg {
 	t.Helper()
+	all := packagesOf(t, ".")
+	if len(all) < 10 {
+		t.Fatalf("found only %d packages: the walk is broken", len(all))
+	}
+	return all
+}
+
+// explained returns the packages that the rules for what users read hold for: those of
+// the root and of the released modules.
+func explained(t *testing.T) []pkg {
+	t.Helper()
+	all := packages(t)
+	for _, dir := range released(t) {
+		all = append(all, packagesOf(t, dir)...)
+	}
+	return all
+}
+
+// packagesOf returns the packages of the module at dir.
+func packagesOf(t *testing.T, dir string) []pkg {
+	t.Helper()
 	fset, dirs := token.NewFileSet(), map[string]*pkg{}
-	walk(t, func(name string) {
+	walkModule(t, dir, func(name string) {
 		if !strings.HasSuffix(name, ".go") {
 			return
 		}
@@ -246,9 +304,6 @@ func packages(t *testing.T) []pkg {
 	for _, p := range dirs {
 		all = append(all, *p)
 	}
-	if len(all) < 10 {
-		t.Fatalf("found only %d packages: the walk is broken", len(all))
-	}
 	slices.SortFunc(all, func(a, b pkg) int { return cmp.Compare(a.dir, b.dir) })
 	return all
 }
@@ -257,8 +312,37 @@ func packages(t *testing.T) []pkg {
 // testdata, nor of folders that the go command does not see.
 func walk(t *testing.T, visit func(name string)) {
 	t.Helper()
+	walkModule(t, ".", visit)
+}
+
+// released returns the nested modules that others may require.
+func released(t *testing.T) (dirs []string) {
+	t.Helper()
 	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || name == "." {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") || name == "examples") {
+			return filepath.SkipDir
+		}
+		if dir := path.Dir(filepath.ToSlash(name)); d.Name() == "go.mod" && dir != "." {
+			dirs = append(dirs, dir)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(dirs) == 0 {
+		t.Fatal("found no released module: the walk is broken")
+	}
+	return dirs
+}
+
+func walkModule(t *testing.T, module string, visit func(name string)) {
+	t.Helper()
+	err := filepath.WalkDir(module, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || name == module {
 			return err
 		}
 		if !d.IsDir() {
@@ -382,11 +466,13 @@ func prefixed(text, pkg string) bool {
 }
 
 func readmes(t *testing.T) (names []string) {
-	walk(t, func(name string) {
-		if path.Base(name) == "README.md" {
-			names = append(names, name)
-		}
-	})
+	for _, dir := range append(released(t), ".") {
+		walkModule(t, dir, func(name string) {
+			if path.Base(name) == "README.md" {
+				names = append(names, name)
+			}
+		})
+	}
 	if len(names) < 10 {
 		t.Fatalf("found only %d READMEs: the walk is broken", len(names))
 	}
