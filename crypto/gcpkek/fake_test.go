@@ -69,6 +69,13 @@ func (f *FakeKMS) inject(faults ...fault) {
 	f.faults = append(f.faults, faults...)
 }
 
+// recover drops the faults that nobody has met.
+func (f *FakeKMS) recover() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults = nil
+}
+
 func (f *FakeKMS) count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

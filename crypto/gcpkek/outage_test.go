@@ -346,10 +346,10 @@ func TestNothingLeaks(t *testing.T) {
 		} {
 			f.inject(times(maxAttempts, leak)...)
 			_, wrapErr := k.Wrap(t.Context(), dek, "test")
-			f.faults = nil
+			f.recover()
 			f.inject(times(maxAttempts, leak)...)
 			_, unwrapErr := k.Unwrap(t.Context(), wrapped, "test")
-			f.faults = nil
+			f.recover()
 			fmt.Fprintf(&out, "%v %+v %#v %v %+v %#v\n", wrapErr, wrapErr, wrapErr, unwrapErr, unwrapErr, unwrapErr)
 			time.Sleep(breakerPause)
 			wrap(t, k)
