@@ -26,6 +26,8 @@ require (
 	modernc.org/sqlite v1.62.0
 )
 
+require github.com/miekg/pkcs11 v1.1.2 // indirect
+
 require (
 	cloud.google.com/go v0.123.0 // indirect
 	cloud.google.com/go/auth v0.24.1-0.20261001053825-dbc26066f70a // indirect
@@ -72,6 +74,7 @@ require (
 	github.com/ncruces/go-strftime v1.1.0 // indirect
 	github.com/pavise/pavise/crypto/awskek v0.0.0
 	github.com/pavise/pavise/crypto/gcpkek v0.0.0
+	github.com/pavise/pavise/crypto/pkcs11kek v0.0.0
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/rogpeppe/go-internal v1.16.0 // indirect
 	go.uber.org/multierr v1.10.0 // indirect
@@ -91,3 +94,5 @@ replace github.com/pavise/pavise => ../
 replace github.com/pavise/pavise/crypto/awskek => ../crypto/awskek
 
 replace github.com/pavise/pavise/crypto/gcpkek => ../crypto/gcpkek
+
+replace github.com/pavise/pavise/crypto/pkcs11kek => ../crypto/pkcs11kek
