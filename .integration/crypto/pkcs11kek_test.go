@@ -45,7 +45,7 @@ func softHSM(t *testing.T) (module string) {
 	t.Setenv("SOFTHSM2_CONF", conf)
 	util("--init-token", "--free", "--label", "notes", "--pin", "1234", "--so-pin", "5678")
 	for i, label := range []string{"kek-1", "kek-2"} {
-		write(raw, []byte(rand.Text()+rand.Text())[:32]) // softhsm2-util may read less of a file with other bytes
+		write(raw, []byte(rand.Text() + rand.Text())[:32]) // softhsm2-util may read less of a file with other bytes
 		util("--import", raw, "--aes", "--token", "notes", "--pin", "1234", "--label", label, "--id", fmt.Sprintf("%02d", i+1))
 	}
 	return module
