@@ -183,3 +183,21 @@ func TestLibraryOfOthers(t *testing.T) {
 		expect(t, l, "finalize", 0)
 	})
 }
+
+// One lost session tells of the others: more of them than a call has attempts.
+func TestManyLostSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newFake(newFakeKey("kek", ""))
+		k := connect(t, l)
+		for range 2 * maxAttempts {
+			s, err := k.open(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			k.pool.put(s)
+		}
+		l.remove()
+		l.restore(false)
+		wrap(t, k)
+	})
+}
