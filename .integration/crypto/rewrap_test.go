@@ -104,8 +104,8 @@ func TestRewrapKilled(t *testing.T) {
 	start, path := time.Now(), filepath.Join(t.TempDir(), "records.db")
 	db := openRecords(t, path)
 	oldKey, newKey := crypto.GenerateKey(), crypto.GenerateKey()
-	fill(t, db, envelopeOf(t, oldKey), n)
-	after := envelopeOf(t, newKey)
+	fill(t, db, rewrapEnvelope(t, oldKey), n)
+	after := rewrapEnvelope(t, newKey)
 	if c := verify(t, db, after); c.opened != 0 || c.outdated != n {
 		t.Fatalf("before: %+v of %d", c, n)
 	}
@@ -139,8 +139,8 @@ func openRecords(t *testing.T, path string) *sql.DB {
 	return db
 }
 
-// envelopeOf changes data keys often, so that there are many to wrap.
-func envelopeOf(t *testing.T, primary crypto.Key, older ...crypto.Key) *crypto.Envelope {
+// rewrapEnvelope changes data keys often, so that there are many to wrap.
+func rewrapEnvelope(t *testing.T, primary crypto.Key, older ...crypto.Key) *crypto.Envelope {
 	t.Helper()
 	keys, err := crypto.NewKeyring(primary, older...)
 	if err != nil {
@@ -263,7 +263,7 @@ func rewrapChild(t *testing.T, path string) {
 			t.Fatal(err)
 		}
 	}
-	err := rewrapTable(t.Context(), openRecords(t, path), envelopeOf(t, keys[0], keys[1]), func(last int64) { fmt.Println(last) })
+	err := rewrapTable(t.Context(), openRecords(t, path), rewrapEnvelope(t, keys[0], keys[1]), func(last int64) { fmt.Println(last) })
 	if err != nil {
 		t.Fatal(err)
 	}

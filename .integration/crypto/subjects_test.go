@@ -101,7 +101,7 @@ func sealFor(t *testing.T, e *crypto.Envelope, subject, plaintext string) []byte
 	return sealed
 }
 
-func opens(t *testing.T, e *crypto.Envelope, sealed []byte, plaintext string) bool {
+func opensSubject(t *testing.T, e *crypto.Envelope, sealed []byte, plaintext string) bool {
 	t.Helper()
 	got, err := e.Open(t.Context(), nil, sealed, subjectBound)
 	if err != nil && err != crypto.ErrOpen || err == nil && string(got) != plaintext {
@@ -194,7 +194,7 @@ func TestSubjectKeysAtOnce(t *testing.T) {
 			close(all)
 			cold := envelope(t, store(t, d), key)
 			for sealed := range all {
-				if !opens(t, cold, sealed, "diary") {
+				if !opensSubject(t, cold, sealed, "diary") {
 					t.Errorf("round %d: a message does not open: there were two keys", round)
 				}
 			}
@@ -242,7 +242,7 @@ func TestSubjectKeysRotate(t *testing.T) {
 		}
 		after := envelope(t, s, newKey)
 		for subject, sealed := range messages {
-			if !opens(t, after, sealed, subject) {
+			if !opensSubject(t, after, sealed, subject) {
 				t.Errorf("%s does not open with the new key alone", subject)
 			}
 		}
@@ -266,7 +266,7 @@ func TestSubjectProcess(t *testing.T) {
 		}
 		os.Exit(0) // without closing anything
 	}
-	fmt.Println("opens:", opens(t, e, sealed, "my diary"))
+	fmt.Println("opens:", opensSubject(t, e, sealed, "my diary"))
 }
 
 func otherProcess(t *testing.T, file string, key crypto.Key, sealed []byte, forget string) string {
@@ -297,7 +297,7 @@ func TestForgetAcrossProcesses(t *testing.T) {
 	if out := otherProcess(t, file, key, sealed, ""); !strings.Contains(out, "opens: true") { // the control
 		t.Fatalf("another process does not open before Forget:\n%s", out)
 	}
-	opens(t, here, sealed, "my diary") // caches the key
+	opensSubject(t, here, sealed, "my diary") // caches the key
 	otherProcess(t, file, key, sealed, "alice")
 	forgotten := time.Now()
 	if out := otherProcess(t, file, key, sealed, ""); !strings.Contains(out, "opens: false") {
@@ -307,18 +307,18 @@ func TestForgetAcrossProcesses(t *testing.T) {
 		t.Errorf("another subject was forgotten:\n%s", out)
 	}
 	time.Sleep(time.Until(forgotten.Add(maxAge)))
-	if opens(t, here, sealed, "my diary") {
+	if opensSubject(t, here, sealed, "my diary") {
 		t.Error("a warm process opens after MaxAge")
 	}
 	again := sealFor(t, here, "alice", "my diary")
-	if !opens(t, here, again, "my diary") {
+	if !opensSubject(t, here, again, "my diary") {
 		t.Fatal("a new message does not open")
 	}
 	if err := here.Forget(t.Context(), "alice"); err != nil {
 		t.Fatal(err)
 	}
 	for name, message := range map[string][]byte{"first": sealed, "second": again} {
-		if opens(t, here, message, "my diary") {
+		if opensSubject(t, here, message, "my diary") {
 			t.Errorf("%s message opens in the process that forgot", name)
 		}
 		if out := otherProcess(t, file, key, message, ""); !strings.Contains(out, "opens: false") {
@@ -433,7 +433,7 @@ func TestRemainsNeedTheKEK(t *testing.T) {
 	}{"without the KEK": {crypto.GenerateKey(), false}, "with the KEK": {key, true}} {
 		backup := &crypto.MemorySubjectKeys{}
 		backup.Create(t.Context(), "alice", id, wrapped)
-		if got := opens(t, envelope(t, backup, who.key), sealed, "diary"); got != who.want {
+		if got := opensSubject(t, envelope(t, backup, who.key), sealed, "diary"); got != who.want {
 			t.Errorf("a backup %s opens: %v", name, got)
 		}
 	}
