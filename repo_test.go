@@ -308,13 +308,6 @@ func packagesOf(t *testing.T, dir string) []pkg {
 	return all
 }
 
-// walk visits the files of the root module: not those of nested modules, of
-// testdata, nor of folders that the go command does not see.
-func walk(t *testing.T, visit func(name string)) {
-	t.Helper()
-	walkModule(t, ".", visit)
-}
-
 // released returns the nested modules that others may require.
 func released(t *testing.T) (dirs []string) {
 	t.Helper()

@@ -93,7 +93,7 @@ func TestStreamsReadAhead(t *testing.T) {
 			written, ahead := int64(0), false
 			err := c.move(writerFunc(func(p []byte) (int, error) {
 				written += int64(len(p))
-				time.Sleep(1) // until all else is blocked
+				time.Sleep(time.Nanosecond) // until all else is blocked
 				ahead = ahead || read.Load() > written+1<<20
 				return len(p), nil
 			}), readerFunc(func(p []byte) (int, error) {
