@@ -22,6 +22,14 @@ var hybridKinds = map[string]struct {
 	"MLKEM1024-P384": {GenerateHybridKeyP384, 1714},
 }
 
+// skipHybridFIPS skips what wraps for a hybrid key, or unwraps, where that is refused.
+func skipHybridFIPS(t testing.TB) {
+	t.Helper()
+	if fips140.Enforced() && fips140.Version() == "v1.0.0" {
+		t.Skip("version v1.0.0 of the Go Cryptographic Module has no approved AES-GCM for HPKE")
+	}
+}
+
 // countedKEK counts the calls of a KEK that is a public key.
 type countedKEK struct {
 	KEK
@@ -38,6 +46,7 @@ func (k *countedKEK) Unwrap(ctx context.Context, wrapped []byte, label string) (
 }
 
 func TestHybridWrap(t *testing.T) {
+	skipHybridFIPS(t)
 	dek := bytes.Repeat([]byte{7}, 32)
 	for name, kind := range hybridKinds {
 		private := kind.generate()
@@ -60,6 +69,7 @@ func TestHybridWrap(t *testing.T) {
 }
 
 func TestHybridUnwrapRefuses(t *testing.T) {
+	skipHybridFIPS(t)
 	for name, kind := range hybridKinds {
 		private := kind.generate()
 		to, from := HybridRecipient(private.Public()), HybridIdentity(private)
@@ -75,7 +85,9 @@ func TestHybridUnwrapRefuses(t *testing.T) {
 		}
 		zeroPoint := bytes.Clone(wrapped) // X25519 gives zero for it; it is not on P-384
 		clear(zeroPoint[len(zeroPoint)-48-32 : len(zeroPoint)-48])
-		for i, b := range append(bad, zeroPoint) {
+		topBit := bytes.Clone(wrapped) // which X25519 itself ignores
+		topBit[len(topBit)-48-1] ^= 0x80
+		for i, b := range append(bad, zeroPoint, topBit) {
 			if dek, err := from.Unwrap(t.Context(), b, "label"); err != ErrOpen || dek != nil {
 				t.Errorf("%s: %d: %v", name, i, err)
 			}
@@ -134,6 +146,7 @@ func TestHybridZeroKeys(t *testing.T) {
 }
 
 func TestHybridEnvelope(t *testing.T) {
+	skipHybridFIPS(t)
 	b := Bind("test", "1")
 	for name, kind := range hybridKinds {
 		mine, theirs := kind.generate(), kind.generate()
@@ -165,6 +178,7 @@ func TestHybridEnvelope(t *testing.T) {
 
 // The rule about senders, and the one about mixing, with real keys.
 func TestHybridBesideOthers(t *testing.T) {
+	skipHybridFIPS(t)
 	b, private := Bind("test", "1"), GenerateHybridKey()
 	sym, public, identity := newTestKEK(t, "sym"), HybridRecipient(private.Public()), counted(HybridIdentity(private))
 	fromAnybody := sealEnvelope(t, newEnvelope(t, []KEK{public}), []byte("from anybody"), b)
@@ -208,6 +222,7 @@ func TestHybridBesideOthers(t *testing.T) {
 
 // 32 of the longer kind make the longest header of hybrid recipients.
 func TestHybridRecipientCount(t *testing.T) {
+	skipHybridFIPS(t)
 	b := Bind("test", "1")
 	for name, kind := range hybridKinds {
 		var to []KEK
@@ -230,6 +245,7 @@ func TestHybridRecipientCount(t *testing.T) {
 }
 
 func TestHybridConcurrentUse(t *testing.T) {
+	skipHybridFIPS(t)
 	private := GenerateHybridKey()
 	kek := HybridIdentity(private)
 	var wg sync.WaitGroup
@@ -274,6 +290,7 @@ func checkHybridFIPS(t *testing.T) {
 }
 
 func FuzzHybridUnwrap(f *testing.F) {
+	skipHybridFIPS(f)
 	for _, kind := range hybridKinds {
 		kek := HybridIdentity(kind.generate())
 		wrapped, err := kek.Wrap(context.Background(), make([]byte, 32), "label")

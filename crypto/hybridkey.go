@@ -106,10 +106,32 @@ func ParseHybridPublicKey(text string) (HybridPublicKey, error) {
 		return HybridPublicKey{}, err
 	}
 	key, err := kem.NewPublicKey(value)
-	if err != nil {
+	if err != nil || !sealable(key) {
 		return HybridPublicKey{}, errHybridValue
 	}
 	return HybridPublicKey{key}, nil
+}
+
+// sealable reports what crypto/hpke leaves open about X25519: nothing can be sealed to
+// a point of small order, and what is sealed to a number that is not reduced does not
+// open, since its holder hashes the reduced one.
+func sealable(key hpke.PublicKey) bool {
+	value := key.Bytes()
+	if key.KEM().ID() == hpke.MLKEM768X25519().ID() && !reducedX25519(value[len(value)-32:]) {
+		return false
+	}
+	_, _, err := hpke.NewSender(key, hpke.HKDFSHA512(), hpke.ExportOnly(), nil)
+	return err == nil
+}
+
+// reducedX25519 reports whether u, little-endian, is below the modulus 2^255 - 19.
+func reducedX25519(u []byte) bool {
+	for _, b := range u[1:31] {
+		if b != 0xff {
+			return u[31] < 0x80
+		}
+	}
+	return u[31] < 0x7f || u[31] == 0x7f && u[0] < 0xed
 }
 
 // parseHybrid reads prefix | base64url(KEM id (2) | value | CRC-32 (4)). The value is
@@ -166,7 +188,7 @@ func (k HybridPrivateKey) Public() HybridPublicKey {
 	return HybridPublicKey{key.PublicKey()}
 }
 
-// expand makes the key pair of the seed, which takes as long as wrapping a data key.
+// expand makes the key pair of the seed.
 func (k HybridPrivateKey) expand() (key hpke.PrivateKey, err error) {
 	if k.seed.IsZero() {
 		return nil, errNoHybridKey

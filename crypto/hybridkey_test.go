@@ -108,12 +108,26 @@ func TestParseHybridValues(t *testing.T) {
 	xwing, p384 := GenerateHybridKey().Public().key, GenerateHybridKeyP384().Public().key
 	overflow := bytes.Repeat([]byte{0xff}, 1216) // coefficients that are not below q
 	offCurve := append(p384.Bytes()[:1568:1568], bytes.Repeat([]byte{4}, 97)...)
+	withPoint := func(u []byte) []byte { return append(xwing.Bytes()[:1184:1184], u...) }
+	small := func(n byte) []byte { return append([]byte{n}, make([]byte, 31)...) }
+	aboveP := func(n byte) []byte { return append(append([]byte{0xed + n}, bytes.Repeat([]byte{0xff}, 30)...), 0x7f) }
+	topBit := xwing.Bytes()
+	topBit[len(topBit)-1] ^= 0x80
 	for name, c := range map[string]struct {
 		kem   uint16
 		value []byte
 		want  error
 	}{
 		"X-Wing":            {0x647a, xwing.Bytes(), nil},
+		"X25519 of 9":       {0x647a, withPoint(small(9)), nil},
+		"X25519 of 0":       {0x647a, withPoint(small(0)), errHybridValue},
+		"X25519 of order 4": {0x647a, withPoint(small(1)), errHybridValue},
+		"X25519 of order 8": {0x647a, withPoint(unhex(t, "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800")), errHybridValue},
+		"X25519 of p - 1":   {0x647a, withPoint(aboveP(0xff)), errHybridValue},
+		"X25519 of p - 3":   {0x647a, withPoint(aboveP(0xfd)), nil},
+		"X25519 of p":       {0x647a, withPoint(aboveP(0)), errHybridValue},
+		"X25519 of p + 9":   {0x647a, withPoint(aboveP(9)), errHybridValue},
+		"X25519 and 2^255":  {0x647a, topBit, errHybridValue},
 		"X-Wing as P384":    {0x0051, xwing.Bytes(), errHybridValue},
 		"a byte less":       {0x647a, xwing.Bytes()[:1215], errHybridValue},
 		"a byte more":       {0x647a, append(xwing.Bytes(), 0), errHybridValue},

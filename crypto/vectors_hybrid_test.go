@@ -171,6 +171,13 @@ func makeHybridKeys() (all []hybridKeyVector) {
 	badPublic("KEM 0041, ML-KEM-768", "kem", hybridText("public", 0x0041, make([]byte, 1184)))
 	badPublic("public key of no bytes", "value", hybridText("public", 0x647a, nil))
 	badPublic("coefficients over the modulus", "value", hybridText("public", 0x647a, bytes.Repeat([]byte{0xff}, 1216)))
+	point := func(first, last byte) []byte {
+		var mlkem []byte
+		fips140.WithoutEnforcement(func() { mlkem = xwing.public(hybridSeed)[:1184] })
+		return slices.Concat(mlkem, []byte{first}, make([]byte, 30), []byte{last})
+	}
+	badPublic("X25519 key of small order", "value", hybridText("public", 0x647a, point(1, 0)))
+	badPublic("X25519 key not reduced", "value", hybridText("public", 0x647a, point(9, 0x80)))
 	badPublic("point off the curve", "value", hybridText("public", 0x0051, append(make([]byte, 1568), bytes.Repeat([]byte{4}, 97)...)))
 	return all
 }
