@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // A data key that is wrapped for a hybrid key is
@@ -23,11 +24,15 @@ const (
 
 	labelHybrid   = "github.com/pavise/pavise/crypto/hybrid/v1"
 	labelHybridID = "github.com/pavise/pavise/crypto/hybrid-id/v1"
+
+	hybridIDPrefix = "hybrid-"
 )
 
 var (
 	errSealOnly = errors.New("crypto: a public key only seals: opening takes the HybridIdentity of its private key")
 	errWrapLen  = errors.New("crypto: data key to wrap is not 32 bytes long")
+
+	errHiddenPublic = errors.New("crypto: a KEK with the ID of a hybrid key lacks its method PublicKey: a type that wraps it must pass that on")
 
 	errHybridFIPS = errors.New("crypto: hybrid keys are not possible under FIPS 140-3 enforcement with the " +
 		"Go Cryptographic Module v1.0.0: build with GOFIPS140=v1.26.0 or later")
@@ -40,7 +45,8 @@ var (
 // Anybody can seal to a public key: what it seals says nothing of the sender. Beside a
 // symmetric KEK, an Envelope seals to it and never opens with it, see
 // [InsecureUnauthenticatedSender]. A type that wraps it must pass on its method
-// PublicKey, by which the Envelope knows; embedding the interface [KEK] does not.
+// PublicKey, by which the Envelope knows; embedding the interface [KEK] does not, and
+// [NewEnvelope] refuses it then.
 //
 // Its ID is "hybrid-" and, in 64 hexadecimal digits, a SHA-256 of the public key, the
 // same as that of the [HybridIdentity]: compare it over the phone to know whose key
@@ -72,7 +78,13 @@ func newHybridRecipient(key hpke.PublicKey) *hybridRecipient {
 	}
 	in := binary.BigEndian.AppendUint16([]byte(labelHybridID), key.KEM().ID())
 	sum := sha256.Sum256(append(in, key.Bytes()...))
-	return &hybridRecipient{key, "hybrid-" + hex.EncodeToString(sum[:])}
+	return &hybridRecipient{key, hybridIDPrefix + hex.EncodeToString(sum[:])}
+}
+
+func isHybridID(id string) bool {
+	digits, ok := strings.CutPrefix(id, hybridIDPrefix)
+	sum, err := hex.DecodeString(digits)
+	return ok && err == nil && len(sum) == sha256.Size
 }
 
 func (r *hybridRecipient) ID() string { return r.id }

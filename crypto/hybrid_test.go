@@ -220,6 +220,32 @@ func TestHybridBesideOthers(t *testing.T) {
 	}
 }
 
+// A wrapper that hides the method PublicKey would make what anybody sealed look like
+// the message of a holder of a symmetric KEK.
+func TestHybridBehindAWrapper(t *testing.T) {
+	skipHybridFIPS(t)
+	for name, kind := range hybridKinds {
+		private := kind.generate()
+		sym, identity, recipient := newTestKEK(t, "sym"), HybridIdentity(private), HybridRecipient(private.Public())
+		for who, kek := range map[string]KEK{"identity": struct{ KEK }{identity}, "recipient": struct{ KEK }{recipient}} {
+			for _, to := range [][]KEK{{kek}, {sym, kek}} {
+				if _, err := NewEnvelope("test", to); err != errHiddenPublic {
+					t.Errorf("%s: %s: %v", name, who, err)
+				}
+				e := newEnvelope(t, []KEK{sym})
+				sealed := sealEnvelope(t, e, nil, Bind("test", "1"))
+				if _, err := e.RewrapHeader(t.Context(), bytes.NewReader(sealed), to...); err != errHiddenPublic {
+					t.Errorf("%s: rewrap: %s: %v", name, who, err)
+				}
+			}
+		}
+		newEnvelope(t, []KEK{sym, counted(identity)}) // control: it passes the method on
+	}
+	for _, id := range []string{"hybrid-", "hybrid-cloud", "hybrid-" + strings.Repeat("g", 64), "hybrid-" + strings.Repeat("a", 65)} {
+		newEnvelope(t, []KEK{newTestKEK(t, id)}) // of somebody else
+	}
+}
+
 // 32 of the longer kind make the longest header of hybrid recipients.
 func TestHybridRecipientCount(t *testing.T) {
 	skipHybridFIPS(t)

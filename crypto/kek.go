@@ -15,7 +15,7 @@ import (
 // or a public key has to implement to be a recipient of an [Envelope]. It must be
 // safe for concurrent use, and return soon after its context ends.
 //
-// A KEK made of a public key must also have the method
+// A KEK made of a public key, or of its private key, must also have the method
 //
 //	PublicKey() (postQuantum bool)
 //
@@ -158,7 +158,11 @@ func newRecipients(keks []KEK) ([]recipient, error) {
 		if kek == nil {
 			return nil, errNilKEK
 		}
-		to = append(to, recipient{kek: kek, kind: kindOf(kek), id: kek.ID()})
+		r := recipient{kek: kek, kind: kindOf(kek), id: kek.ID()}
+		if r.kind != kindPostQuantum && isHybridID(r.id) {
+			return nil, errHiddenPublic
+		}
+		to = append(to, r)
 	}
 	return to, checkRecipients(to)
 }
