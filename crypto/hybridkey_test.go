@@ -2,9 +2,12 @@ package crypto
 
 import (
 	"bytes"
+	"encoding/gob"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -182,9 +185,74 @@ func TestHybridKeyDoesNotPrint(t *testing.T) {
 			t.Errorf("printed as %q", leak)
 		}
 	}
-	if !strings.Contains(out.String(), "[REDACTED]") {
-		t.Error("control: nothing was printed")
+	for _, v := range []any{k, &k} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			if got := fmt.Sprintf(verb, v); got != "[REDACTED]" {
+				t.Errorf("%T under %s: %s", v, verb, got)
+			}
+		}
+		var line bytes.Buffer
+		slog.New(slog.NewJSONHandler(&line, nil)).Info("m", "k", v)
+		if !strings.Contains(line.String(), `"k":"[REDACTED]"`) {
+			t.Errorf("logged as %s", &line)
+		}
+		if err := gob.NewEncoder(io.Discard).Encode(v); err == nil {
+			t.Errorf("gob takes a %T", v)
+		}
 	}
+}
+
+// What a printer finds that follows every pointer, as those of debuggers and test
+// tools do.
+func TestHybridKeyDoesNotReflect(t *testing.T) {
+	for name, kind := range hybridKinds {
+		private := kind.generate()
+		key, err := private.expand()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seed, err := key.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, v := range map[string]any{
+			"private key": private, "identity": HybridIdentity(private), "envelope": newEnvelope(t, []KEK{HybridIdentity(private)}),
+		} {
+			if bytes.Contains(reachable(reflect.ValueOf(v), map[uintptr]bool{}), seed) {
+				t.Errorf("%s: the seed is in reach of the %s", name, what)
+			}
+		}
+		if !bytes.Contains(reachable(reflect.ValueOf([]any{&key}), map[uintptr]bool{}), seed) {
+			t.Errorf("%s: control: the seed is not in reach of the key itself", name)
+		}
+	}
+}
+
+// reachable returns all bytes that reflection finds behind v.
+func reachable(v reflect.Value, seen map[uintptr]bool) (found []byte) {
+	switch v.Kind() {
+	case reflect.Uint8:
+		return []byte{byte(v.Uint())}
+	case reflect.String:
+		return []byte(v.String())
+	case reflect.Pointer:
+		if seen[v.Pointer()] {
+			return nil
+		}
+		seen[v.Pointer()] = true
+		return reachable(v.Elem(), seen)
+	case reflect.Interface:
+		return reachable(v.Elem(), seen)
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			found = append(found, reachable(v.Index(i), seen)...)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			found = append(found, reachable(v.Field(i), seen)...)
+		}
+	}
+	return found
 }
 
 func FuzzParseHybridPrivateKey(f *testing.F) {
