@@ -2,6 +2,8 @@ package crypto
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/gob"
 	"encoding/json"
 	"fmt"
@@ -156,7 +158,15 @@ func TestParseHybridValues(t *testing.T) {
 	if _, err := ParseHybridPrivateKey(secrets.New(text)); err != errHybridAlgorithm {
 		t.Errorf("classical private key: %v", err)
 	}
-	for n := range 6 { // shorter than a KEM id and a checksum
+	for n := range 2 { // shorter than a KEM id, and the checksum is right
+		b := make([]byte, n)
+		b = binary.BigEndian.AppendUint32(b, textChecksum(hybridPrivatePrefix, b))
+		text := hybridPrivatePrefix + base64.RawURLEncoding.EncodeToString(b)
+		if _, err := ParseHybridPrivateKey(secrets.New(text)); err != errHybridChecksum {
+			t.Errorf("%d bytes and a checksum: %v", n, err)
+		}
+	}
+	for n := range 6 { // shorter than a checksum
 		text := hybridPrivatePrefix + strings.Repeat("A", n)
 		if _, err := ParseHybridPrivateKey(secrets.New(text)); err != errHybridChecksum {
 			t.Errorf("%d characters: %v", n, err)

@@ -1,6 +1,7 @@
 package crypto
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -177,8 +178,32 @@ func TestImportTinkRefuses(t *testing.T) {
 		"binary, encrypted":         {"\x12\x03abc", "not an unencrypted"},
 	} {
 		got, err := ImportTink(secrets.New(c.text))
-		if err == nil || got != nil || !strings.Contains(err.Error(), c.cause) {
+		if err == nil || got != nil || !strings.HasPrefix(err.Error(), "crypto: ") || !strings.Contains(err.Error(), c.cause) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The binary form is wiped where it stands; that of base64 is where JSON is decoded to.
+func TestImportTinkWipes(t *testing.T) {
+	binary := unhex(t, tinkBinary)
+	var set tinkKeyset
+	if err := set.parse([]byte(tinkJSON)); err != nil {
+		t.Fatal(err)
+	}
+	set.wipe()
+	for _, k := range set.keys {
+		if len(k.value) == 0 || !bytes.Equal(k.value, make([]byte, len(k.value))) {
+			t.Errorf("JSON: %x", k.value)
+		}
+	}
+	c, err := importTink(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, k := range c.keys {
+		if bytes.Contains(binary, []byte(k.value.Reveal())) || !bytes.Contains(unhex(t, tinkBinary), []byte(k.value.Reveal())) {
+			t.Errorf("binary: key %d was not wiped, or not there before", i)
 		}
 	}
 }
