@@ -187,11 +187,8 @@ func (k HybridPrivateKey) Public() HybridPublicKey {
 	return HybridPublicKey{key.PublicKey()}
 }
 
-// expand makes the key pair of the seed.
+// expand makes the key pair of the seed. The zero HybridPrivateKey has no KEM.
 func (k HybridPrivateKey) expand() (key hpke.PrivateKey, err error) {
-	if k.seed.IsZero() {
-		return nil, errNoHybridKey
-	}
 	kem, err := hybridKEM(k.kem)
 	if err != nil {
 		return nil, err

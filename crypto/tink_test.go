@@ -68,6 +68,7 @@ func TestTinkExportImports(t *testing.T) {
 	b := Bind("test", "1")
 	for name, c := range map[string]*Compact{
 		"imported": importKeyset(t, tinkJSON), "generated": newCompact(t, GenerateKey(), GenerateKey(), GenerateKey()),
+		"primary key last": importKeyset(t, strings.Replace(tinkJSON, `{"primaryKeyId":1618245691`, `{"primaryKeyId":1797020218`, 1)),
 	} {
 		text, err := c.ExportTink()
 		if err != nil {
@@ -102,6 +103,7 @@ func TestTinkJSONVariants(t *testing.T) {
 		"destroyed":          destroyed.Replace(tinkJSON),
 		"destroyed, null":    strings.Replace(destroyed.Replace(tinkJSON), `{"status"`, `{"keyData":null,"status"`, 1),
 		"disabled, other":    strings.Replace(tinkJSON, "XAesGcmKey", "AesGcmKey", 1),
+		"disabled, escapes":  strings.Replace(tinkJSON, "XAesGcmKey", `\"X\\`, 1),
 		"disabled, material": strings.Replace(tinkJSON, "SYMMETRIC", "ASYMMETRIC_PRIVATE", 1),
 		"disabled, prefix":   strings.Replace(tinkJSON, `"TINK"`, `"CRUNCHY"`, 1),
 	} {
@@ -172,6 +174,7 @@ func TestImportTinkRefuses(t *testing.T) {
 		"binary, cut":               {binary[:len(binary)-1], "not an unencrypted"},
 		"binary, longer":            {binary + "\x00", "not an unencrypted"},
 		"binary, primary id twice":  {binary + "\x08\x01", "unknown or repeated"},
+		"binary, id of 33 bits":     {"\x08\xbb\xf0\xd1\x83\x16" + binary[6:], "not an unencrypted"},
 		"binary, unknown field":     {binary + "\x18\x01", "unknown or repeated"},
 		"binary, length of 2^63":    {"\x12\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "not an unencrypted"},
 		"binary, endless number":    {"\x08" + strings.Repeat("\xff", 20), "not an unencrypted"},
