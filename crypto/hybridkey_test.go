@@ -144,7 +144,8 @@ func TestParseHybridValues(t *testing.T) {
 		"hybrid with P-256": {0x0050, make([]byte, 1249), errHybridAlgorithm},
 		"KEM 0":             {0, xwing.Bytes(), errHybridAlgorithm},
 	} {
-		if _, err := ParseHybridPublicKey(string(formatHybrid(hybridPublicPrefix, c.kem, c.value))); err != c.want {
+		k, err := ParseHybridPublicKey(string(formatHybrid(hybridPublicPrefix, c.kem, c.value)))
+		if err != c.want || (k.key == nil) != (err != nil) {
 			t.Errorf("public: %s: %v", name, err)
 		}
 	}
