@@ -96,8 +96,8 @@ func headerLen(fixed []byte) (int, bool) {
 	if s := suite(fixed[1]); s != suitePayloadCobblestone && s != suitePayloadXAES {
 		return 0, false
 	}
-	length := int(binary.BigEndian.Uint16(fixed[4:]))
-	return length, length >= envelopeFixedLen+sha256.Size
+	n, length := fixed[3], int(binary.BigEndian.Uint16(fixed[4:]))
+	return length, n >= 1 && n <= maxRecipients && length >= envelopeFixedLen+sha256.Size
 }
 
 // parseHeader splits an envelope into its header and its payload.
