@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -142,7 +140,6 @@ func TestKeyringOpensNoCompactMessage(t *testing.T) {
 	if _, err := c.Open(nil, wrapped, TinkBinding(slices.Concat(wrapped[:5], []byte("label")))); err != ErrOpen {
 		t.Errorf("a wrapped key opens as a message: %v", err)
 	}
-	skipEnforced(t)
 	if _, err := c.Open(nil, seal(t, k, nil, b), b); err != ErrOpen {
 		t.Errorf("a message of the Keyring: %v", err)
 	}
@@ -258,23 +255,6 @@ func TestCompactConcurrentUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
-}
-
-// TestCompactUnderFIPS runs the tests of this file and of the Tink keysets, which hold
-// a message that was sealed elsewhere, with FIPS 140-3 enforcement.
-func TestCompactUnderFIPS(t *testing.T) {
-	if os.Getenv("PAVISE_TEST_NESTED") != "" {
-		t.Skip("started by itself")
-	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=Compact|Tink", "-test.v")
-	cmd.Env = append(os.Environ(), "GODEBUG=fips140=only", "PAVISE_TEST_NESTED=1")
-	out, err := cmd.CombinedOutput()
-	if strings.Contains(string(out), "incompatible with GOEXPERIMENT=boringcrypto") {
-		t.Skip("this toolchain cannot run in that mode")
-	}
-	if err != nil || !strings.Contains(string(out), "--- PASS: TestCompactAppends") || !strings.Contains(string(out), "--- PASS: TestTinkMessageOpens") {
-		t.Fatalf("%v\n%s", err, out)
-	}
 }
 
 func FuzzCompactOpen(f *testing.F) {

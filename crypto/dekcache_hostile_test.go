@@ -11,11 +11,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/pavise/pavise/crypto/internal/fipstest"
 )
 
 // Requests that are sent and given up at once leave no call of a KEK behind them.
 func TestAbandonedOpensEndTheirCalls(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		kek, b := newTimedKEK(t, time.Second), Bind("test", "1")
 		e := newEnvelope(t, []KEK{kek})
 		sealed := sealEnvelopeOf(t, kek, b)
@@ -64,7 +66,7 @@ func (k stubbornKEK) Unwrap(_ context.Context, wrapped []byte, label string) ([]
 }
 
 func TestLateAnswerOfAnAbandonedCall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		kek, b := stubbornKEK{newTestKEK(t, "kek"), make(chan struct{})}, Bind("test", "1")
 		sealed := sealEnvelope(t, newEnvelope(t, []KEK{kek}), nil, b)
 		e := newEnvelope(t, []KEK{kek}, WithDEKCache(DEKCache{MaxEntries: 1}))
@@ -98,7 +100,7 @@ func TestLateAnswerOfAnAbandonedCall(t *testing.T) {
 // A message that takes most of a DEK gets its own: it would wait forever for one that
 // nobody else has begun to use.
 func TestLargeMessageAmongSmallOnes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		kek, b := newTimedKEK(t, time.Second), Bind("test", "1")
 		e := newEnvelope(t, []KEK{kek}, WithDEKCache(DEKCache{MaxBytes: 1000}))
 		defer e.Close()
@@ -114,7 +116,7 @@ func TestLargeMessageAmongSmallOnes(t *testing.T) {
 
 // A refresh that failed is tried again soon, also where DEKs live for a day.
 func TestRefreshAfterAShortOutage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		kek, b := newTimedKEK(t, 0), Bind("test", "1")
 		e := newEnvelope(t, []KEK{kek}, WithDEKCache(DEKCache{MaxAge: 24 * time.Hour, MaxMessages: 10}))
 		defer e.Close()

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/pavise/pavise/crypto/internal/fipstest"
 )
 
 // What an outage of the KEK must not cost: any of the messages that a DEK is good for.
@@ -27,7 +29,7 @@ func TestOutageAtAnyMessage(t *testing.T) {
 		"bytes":    {DEKCache{MaxBytes: most * 50}, 50},
 	} {
 		for begin := 1; begin <= 2*most; begin++ {
-			synctest.Test(t, func(t *testing.T) {
+			fipstest.Bubble(t, func(t *testing.T) {
 				kek, b := newTimedKEK(t, 0), Bind("test", "1")
 				e := newEnvelope(t, []KEK{kek}, WithDEKCache(c.limits))
 				defer e.Close()
@@ -67,7 +69,7 @@ func TestOutageAtAnyMessage(t *testing.T) {
 // messages before MaxAge.
 func TestOutageAtAnyMomentWhileOpening(t *testing.T) {
 	for begin := time.Duration(0); begin < defaultMaxAge; begin += 7 * time.Second {
-		synctest.Test(t, func(t *testing.T) {
+		fipstest.Bubble(t, func(t *testing.T) {
 			kek, b := newTimedKEK(t, time.Second), Bind("test", "1")
 			e := newEnvelope(t, []KEK{kek})
 			defer e.Close()
@@ -132,7 +134,6 @@ func TestLimitsUnderConcurrency(t *testing.T) {
 
 // A stream, whose length nobody knows, has a DEK that serves nothing else.
 func TestStreamsShareNoKey(t *testing.T) {
-	skipEnforced(t)
 	b := Bind("test", "1")
 	e := newEnvelope(t, []KEK{newTestKEK(t, "kek")})
 	defer e.Close()

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/pavise/pavise/crypto/internal/fipstest"
 )
 
 var errOutage = errors.New("outage")
@@ -80,7 +82,7 @@ func cachedKeys(e *Envelope) []*dataKey {
 }
 
 func TestConcurrentOpensMakeOneCallPerKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		kek, b := newTimedKEK(t, time.Second), Bind("test", "1")
 		writer := newEnvelope(t, []KEK{kek}, WithoutDEKCache())
 		var sealed [100][]byte
@@ -112,7 +114,7 @@ func TestConcurrentOpensMakeOneCallPerKey(t *testing.T) {
 }
 
 func TestConcurrentFirstSealsMakeOneCall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		kek, b := newTimedKEK(t, time.Second), Bind("test", "1")
 		e := newEnvelope(t, []KEK{kek})
 		var wg sync.WaitGroup
@@ -131,7 +133,7 @@ func TestConcurrentFirstSealsMakeOneCall(t *testing.T) {
 func TestOutageAtAnyMoment(t *testing.T) {
 	for _, hang := range []bool{false, true} {
 		for begin := time.Duration(0); begin <= 6*time.Minute; begin += 10 * time.Second {
-			synctest.Test(t, func(t *testing.T) { outage(t, begin, hang) })
+			fipstest.Bubble(t, func(t *testing.T) { outage(t, begin, hang) })
 		}
 	}
 }
@@ -188,7 +190,7 @@ func outage(t *testing.T, begin time.Duration, hang bool) {
 }
 
 func TestRefreshAtHalfLife(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		kek, b := newTimedKEK(t, time.Second), Bind("test", "1")
 		e := newEnvelope(t, []KEK{kek})
 		first := headOf(t, sealEnvelope(t, e, nil, b))
@@ -217,7 +219,7 @@ func TestRefreshAtHalfLife(t *testing.T) {
 }
 
 func TestCancelledLeaderFailsNobodyElse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		kek, b := newTimedKEK(t, time.Second), Bind("test", "1")
 		sealed := sealEnvelope(t, newEnvelope(t, []KEK{kek}), []byte("plaintext"), b)
 		e := newEnvelope(t, []KEK{kek})
@@ -320,7 +322,7 @@ func TestMessagesOfOneKey(t *testing.T) {
 func TestSealLimitsAtTheEdges(t *testing.T) {
 	b := Bind("test", "1")
 	keys := func(limits DEKCache, sizes ...int) (n int) {
-		synctest.Test(t, func(t *testing.T) {
+		fipstest.Bubble(t, func(t *testing.T) {
 			heads := map[string]bool{}
 			e := newEnvelope(t, []KEK{newTimedKEK(t, time.Hour)}, WithDEKCache(limits)) // no refresh comes in time
 			defer e.Close()
@@ -351,7 +353,7 @@ func TestSealLimitsAtTheEdges(t *testing.T) {
 }
 
 func TestAgeAtTheEdge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		kek, b := newTestKEK(t, "kek"), Bind("test", "1")
 		e := newEnvelope(t, []KEK{kek}, WithDEKCache(DEKCache{MaxAge: time.Minute}))
 		sealed := sealEnvelope(t, e, nil, b)
@@ -424,7 +426,7 @@ func TestFailedUnwrapIsNotKept(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		kek, b := newTimedKEK(t, time.Second), Bind("test", "1")
 		e, off := newEnvelope(t, []KEK{kek}), newEnvelope(t, []KEK{kek}, WithoutDEKCache())
 		sealed := sealEnvelope(t, e, nil, b)
@@ -505,7 +507,7 @@ func TestDEKCacheOptions(t *testing.T) {
 
 // One event for each call of a KEK, with what the call took; none for a hit.
 func TestCachedCallsEvents(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		var log bytes.Buffer
 		b := Bind("test", "1")
 		e := newEnvelope(t, []KEK{newTimedKEK(t, time.Second)}, WithLogger(slog.New(slog.NewJSONHandler(&log, nil))))

@@ -93,20 +93,24 @@
 //
 // Runs under enforcement, GODEBUG=fips140=only:
 //
-//	                          opens   seals
-//	Keyring                   yes     refuses with ErrFIPS
-//	Compact                   yes     yes
-//	Envelope                  yes     refuses with ErrFIPS
-//	Envelope, WithXAES        yes     yes
-//	KeyringKEK                yes     yes
-//	HybridRecipient           -       yes; not with version v1.0.0 of the Go Cryptographic Module
-//	HybridIdentity            yes     yes; likewise
-//	Writer, Reader, ReaderAt  as their Keyring or Envelope; WithXAES has none
-//	crypto/column             yes     yes; with an Envelope as that one
-//	crypto/password           yes     yes; argon2id is not an approved algorithm
+//	                                    opens   seals
+//	Keyring                             yes     refuses with ErrFIPS
+//	Keyring.SkipFIPSNonceEnforcement    yes     yes
+//	Compact                             yes     yes
+//	Envelope                            yes     refuses with ErrFIPS
+//	Envelope, SkipFIPSNonceEnforcement  yes     yes
+//	Envelope, WithXAES                  yes     yes; has no streams
+//	KeyringKEK                          yes     yes
+//	HybridRecipient                     -       yes; not with v1.0.0 of the Go Cryptographic Module
+//	HybridIdentity                      yes     yes; neither with v1.0.0
+//	crypto/column                       yes     yes; with an Envelope as that one
+//	crypto/password                     yes     yes; argon2id is not an approved algorithm
 //
-// [Keyring.SkipFIPSNonceEnforcement] and [SkipFIPSNonceEnforcement] turn the refusals
-// into yes. With v1.0.0 of the module, built with GOFIPS140=v1.0.0, hybrid keys refuse
+// A Writer, Reader, ReaderAt and SealFor do as their Keyring or Envelope. A KEK of
+// another process, such as one of crypto/vaultkek, runs too: what it wraps with is the
+// matter of that process.
+//
+// With v1.0.0 of the module, built with GOFIPS140=v1.0.0, hybrid keys refuse
 // with an error that says so; v1.26.0 and later have what crypto/hpke needs. X25519 is
 // not an approved algorithm, ML-KEM beside it is.
 //

@@ -3,7 +3,6 @@ package crypto
 import (
 	"bytes"
 	"context"
-	"crypto/fips140"
 	"errors"
 	"fmt"
 	"regexp"
@@ -291,28 +290,6 @@ func TestHybridConcurrentUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
-}
-
-// checkHybridFIPS is the line of the FIPS table, for TestFIPSTable.
-func checkHybridFIPS(t *testing.T) {
-	refused := fips140.Version() == "v1.0.0"
-	for name, kind := range hybridKinds {
-		private, b := kind.generate(), Bind("fips", "1")
-		sealed, err := newEnvelope(t, []KEK{HybridRecipient(private.Public())}).Seal(t.Context(), nil, twoChunks, b)
-		if refused {
-			_, openErr := HybridIdentity(private).Unwrap(t.Context(), make([]byte, kind.wrapped), "fips")
-			if !errors.Is(err, errHybridFIPS) || openErr != errHybridFIPS {
-				t.Errorf("%s: %v, %v", name, err, openErr)
-			}
-			continue
-		}
-		if err != nil {
-			t.Errorf("%s seals: %v", name, err)
-		}
-		if got, err := newEnvelope(t, []KEK{HybridIdentity(private)}).Open(t.Context(), nil, sealed, b); err != nil || !bytes.Equal(got, twoChunks) {
-			t.Errorf("%s opens: %v", name, err)
-		}
-	}
 }
 
 func FuzzHybridUnwrap(f *testing.F) {

@@ -204,7 +204,6 @@ func TestReaderAtConcurrentUse(t *testing.T) {
 }
 
 func TestEnvelopeStreams(t *testing.T) {
-	skipEnforced(t)
 	kek := newTestKEK(t, "kek")
 	var log bytes.Buffer
 	e, b := newEnvelope(t, []KEK{kek}, WithLogger(slog.New(slog.NewTextHandler(&log, nil)))), Bind("test", "1")
@@ -245,7 +244,6 @@ func TestEnvelopeStreams(t *testing.T) {
 
 // Damage is one event, wherever it is found.
 func TestEnvelopeStreamDamage(t *testing.T) {
-	skipEnforced(t)
 	kek := newTestKEK(t, "kek")
 	var log bytes.Buffer
 	e, b := newEnvelope(t, []KEK{kek}, WithoutDEKCache(), WithLogger(slog.New(slog.NewTextHandler(&log, nil)))), Bind("test", "1")

@@ -35,7 +35,6 @@ func plaintextOf(n int) []byte {
 // sealStream writes a stream with write.
 func sealStream(t testing.TB, k *Keyring, b Binding, write func(*Writer) error) []byte {
 	t.Helper()
-	skipEnforced(t)
 	var out bytes.Buffer
 	w, err := k.Writer(&out, b)
 	if err == nil {
@@ -239,7 +238,6 @@ func TestReaderRefuses(t *testing.T) {
 }
 
 func TestStreamConstructorsRefuse(t *testing.T) {
-	skipEnforced(t)
 	k, e, b := newKeyring(t), newEnvelope(t, numbered(t, 1)), Bind("test", "1")
 	xaes := newEnvelope(t, numbered(t, 1), WithXAES())
 	ctx := t.Context()
@@ -268,7 +266,6 @@ func TestStreamConstructorsRefuse(t *testing.T) {
 func TestStreamsAfterClose(t *testing.T) {
 	k, b := newKeyring(t), Bind("test", "1")
 	var out bytes.Buffer
-	skipEnforced(t)
 	w, err := k.Writer(&out, b)
 	if err != nil {
 		t.Fatal(err)
@@ -305,7 +302,6 @@ func TestStreamsAfterClose(t *testing.T) {
 
 func TestUnclosedStreamDoesNotOpen(t *testing.T) {
 	k, b := newKeyring(t), Bind("test", "1")
-	skipEnforced(t)
 	for _, n := range streamSizes {
 		var out bytes.Buffer
 		w, err := k.Writer(&out, b)
@@ -343,7 +339,6 @@ func (w *brokenWriter) Write(p []byte) (int, error) {
 
 func TestWriterFailures(t *testing.T) {
 	k, b := newKeyring(t), Bind("test", "1")
-	skipEnforced(t)
 	for room := 0; room < len(threeChunks)+62+3*16; room += 3001 {
 		for _, short := range []bool{false, true} {
 			want := errDisk
@@ -369,7 +364,6 @@ func TestWriterFailures(t *testing.T) {
 // A source that fails does not become a shorter stream that is well.
 func TestReadFromFailure(t *testing.T) {
 	k, b := newKeyring(t), Bind("test", "1")
-	skipEnforced(t)
 	var out bytes.Buffer
 	w, err := k.Writer(&out, b)
 	if err != nil {
@@ -470,7 +464,6 @@ func TestReaderDoesNotWaitForMore(t *testing.T) {
 
 func TestStreamsOfOneKeyringAtOnce(t *testing.T) {
 	k, b := newKeyring(t), Bind("test", "1")
-	skipEnforced(t)
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {

@@ -6,12 +6,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/pavise/pavise/crypto/internal/fipstest"
 )
 
 // Another Envelope that has the key cached is the bound of Forget: MaxAge from before
 // it asked the store.
 func TestForgetElsewhere(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		store, kek := &testStore{}, newTestKEK(t, "kek")
 		e := newEnvelope(t, []KEK{kek}, WithSubjectKeys(store))
 		defer e.Close()
@@ -70,7 +72,7 @@ func TestSubjectKeysAreWiped(t *testing.T) {
 			}
 		},
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		fipstest.Bubble(t, func(t *testing.T) {
 			e := newEnvelope(t, numbered(t, 1), WithSubjectKeys(&MemorySubjectKeys{}), WithDEKCache(DEKCache{MaxEntries: 3}))
 			defer e.Close()
 			sealFor(t, e, "alice", "")

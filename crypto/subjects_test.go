@@ -150,7 +150,6 @@ func TestSealForOpensWithStoreAndKEK(t *testing.T) {
 }
 
 func TestSealForStreams(t *testing.T) {
-	skipEnforced(t)
 	e := newEnvelope(t, numbered(t, 1), WithSubjectKeys(&MemorySubjectKeys{}))
 	sealed := sealFor(t, e, "alice", strings.Repeat("p", 40_000))
 	r, err := e.Reader(t.Context(), bytes.NewReader(sealed), subjectBound)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/fips140"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -61,7 +62,8 @@ func (v *FakeVault) Rotate() {
 	key := make([]byte, 32)
 	rand.Read(key)
 	block, _ := aes.NewCipher(key)
-	aead, _ := cipher.NewGCM(block)
+	var aead cipher.AEAD
+	fips140.WithoutEnforcement(func() { aead, _ = cipher.NewGCM(block) }) // of Vault, not of this process
 	v.keys = append(v.keys, aead)
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 
 	"github.com/pavise/pavise/crypto"
+	"github.com/pavise/pavise/crypto/internal/fipstest"
 	"github.com/pavise/pavise/secrets"
 )
 
@@ -29,7 +30,7 @@ func wrap(t testing.TB, k *KEK) []byte {
 }
 
 func TestEnvelopeRoundTrip(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		k := connect(t, v, appRole())
 		e, err := crypto.NewEnvelope("notes", []crypto.KEK{k}, crypto.WithXAES())
@@ -64,7 +65,7 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 }
 
 func TestWrapAndUnwrap(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		k := connect(t, NewFakeVault(), appRole())
 		wrapped := wrap(t, k)
 		if !bytes.HasPrefix(wrapped, []byte("vault:v1:")) || len(wrapped) != 89 {
@@ -95,7 +96,7 @@ func TestWrapAndUnwrap(t *testing.T) {
 }
 
 func TestUnwrapAsksOnlyForWhatWrapReturns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		k := connect(t, v, appRole())
 		for _, wrapped := range []string{
@@ -125,7 +126,7 @@ func TestLogins(t *testing.T) {
 			return Token(secrets.Static(map[string]string{"t": v.issue()}), "t")
 		},
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		fipstest.Bubble(t, func(t *testing.T) {
 			v := NewFakeVault()
 			k := connect(t, v, auth(v), WithNamespace("team/app"))
 			if err := k.Check(t.Context()); err != nil {
@@ -140,7 +141,7 @@ func TestLogins(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		v.keyType = "rsa-4096"
 		if err := connect(t, v, appRole()).Check(t.Context()); !errors.Is(err, errKeyType) || !errors.Is(err, ErrRefused) {
@@ -159,7 +160,7 @@ func TestCheck(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		k := connect(t, NewFakeVault(), appRole())
 		wrap(t, k)
 		if err := k.Close(); err != nil {
@@ -268,7 +269,7 @@ func TestTLS(t *testing.T) {
 // A redirect would take the token to whoever the answer names.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	for _, code := range []int{301, 302, 303, 307, 308} {
-		synctest.Test(t, func(t *testing.T) {
+		fipstest.Bubble(t, func(t *testing.T) {
 			v := NewFakeVault()
 			k := connect(t, v, appRole())
 			wrap(t, k)
@@ -292,7 +293,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 }
 
 func TestCancelledCaller(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		k := connect(t, v, appRole())
 		ctx, cancel := context.WithCancel(t.Context())

@@ -9,8 +9,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/pavise/pavise/crypto/internal/fipstest"
 )
 
 var discard = log.New(io.Discard, "", 0)
@@ -49,7 +50,7 @@ func TestFailureClasses(t *testing.T) {
 		"endless":         {endless, ErrAnswer, 1},
 		"deep":            {body(strings.Repeat("[", maxAnswer-1)), ErrAnswer, 1},
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		fipstest.Bubble(t, func(t *testing.T) {
 			v := NewFakeVault()
 			k := connect(t, v, appRole())
 			wrap(t, k)
@@ -76,7 +77,7 @@ func endless(w http.ResponseWriter, r *http.Request) bool {
 
 func TestUnwrapRefusesAnswers(t *testing.T) {
 	for _, text := range []string{`{}`, `{"data":{"plaintext":""}}`, `{"data":{"plaintext":"AAAA"}}`, `{"data":{"plaintext":"not base64"}}`, `{"data":{"plaintext":null}}`} {
-		synctest.Test(t, func(t *testing.T) {
+		fipstest.Bubble(t, func(t *testing.T) {
 			v := NewFakeVault()
 			k := connect(t, v, appRole())
 			wrapped := wrap(t, k)
@@ -93,7 +94,7 @@ func TestLoginRefusesAnswers(t *testing.T) {
 		`{}`, `{"auth":null}`, `{"auth":{"client_token":"","lease_duration":60}}`, `{"auth":{"client_token":"a b","lease_duration":60}}`,
 		`{"auth":{"client_token":"a\r\nX: y","lease_duration":60}}`, `{"auth":{"client_token":"t","lease_duration":-1}}`, `{"auth":{"client_token":"t","lease_duration":1e99}}`,
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		fipstest.Bubble(t, func(t *testing.T) {
 			v := NewFakeVault()
 			v.inject(body(text))
 			if _, err := connect(t, v, appRole()).Wrap(t.Context(), dek, "test"); !errors.Is(err, ErrAnswer) || v.count("all") != 1 {
@@ -104,7 +105,7 @@ func TestLoginRefusesAnswers(t *testing.T) {
 }
 
 func TestRetryRecovers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		k := connect(t, v, appRole())
 		v.inject(status(503), status(473), healthy, raw(""), status(500))
@@ -114,7 +115,7 @@ func TestRetryRecovers(t *testing.T) {
 
 func TestRetryAfter(t *testing.T) {
 	for value, least := range map[string]time.Duration{"3": 3 * time.Second, "": 0, "-1": 0, "soon": 0, "99999999999": 0} {
-		synctest.Test(t, func(t *testing.T) {
+		fipstest.Bubble(t, func(t *testing.T) {
 			v := NewFakeVault()
 			k := connect(t, v, appRole())
 			wrap(t, k)
@@ -126,7 +127,7 @@ func TestRetryAfter(t *testing.T) {
 			}
 		})
 	}
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		k := connect(t, v, appRole())
 		wrap(t, k)
@@ -144,7 +145,7 @@ func TestRetryAfter(t *testing.T) {
 }
 
 func TestSlowVault(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		k := connect(t, v, appRole(), WithTimeout(3*time.Second))
 		wrap(t, k)
@@ -166,7 +167,7 @@ func TestSlowVault(t *testing.T) {
 }
 
 func TestBreaker(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		k := connect(t, v, appRole())
 		wrap(t, k)
@@ -228,7 +229,7 @@ func TestBreakerProbesWithOne(t *testing.T) {
 
 // A rate limit, or impatient callers, say nothing against the health of Vault.
 func TestBreakerStaysClosed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		k := connect(t, v, appRole())
 		wrap(t, k)

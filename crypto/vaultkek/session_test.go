@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/pavise/pavise/crypto/internal/fipstest"
 	"github.com/pavise/pavise/secrets"
 )
 
@@ -31,7 +32,7 @@ func expect(t *testing.T, v *FakeVault, when string, logins, renewals int) {
 }
 
 func TestTokenLife(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault() // TTL 1 h, max TTL 4 h
 		k := connect(t, v, appRole())
 		wrap(t, k)
@@ -60,7 +61,7 @@ func TestTokenLife(t *testing.T) {
 }
 
 func TestTokenWithoutEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		v.inject(body(`{"auth":{"client_token":"root","lease_duration":0}}`))
 		v.tokens["root"] = &fakeToken{end: time.Now().AddDate(10, 0, 0)}
@@ -74,7 +75,7 @@ func TestTokenWithoutEnd(t *testing.T) {
 }
 
 func TestRenewalFailsSoftly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		k := connect(t, v, appRole())
 		wrap(t, k)
@@ -95,7 +96,7 @@ func TestRenewalFailsSoftly(t *testing.T) {
 }
 
 func TestRevokedToken(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		k := connect(t, v, appRole())
 		wrap(t, k)
@@ -117,7 +118,7 @@ func TestRevokedToken(t *testing.T) {
 }
 
 func TestRefusedCredentialIsNotRepeated(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		k := connect(t, v, AppRole("app", secrets.Static(map[string]string{"id": "wrong"}), "id"))
 		for range 10 {
@@ -140,7 +141,7 @@ func (c changing) Fetch(context.Context, string) ([]secrets.Version, error) {
 }
 
 func TestTokenFromAgent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		file := v.issue()
 		k := connect(t, v, Token(changing{func() string { return file }}, "token"))
@@ -174,7 +175,7 @@ func together(f func(i int) error) []error {
 }
 
 func TestOneLoginForAll(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		k := connect(t, v, appRole())
 		all := func(int) error { _, err := k.Wrap(t.Context(), dek, "test"); return err }
@@ -196,7 +197,7 @@ func TestOneLoginForAll(t *testing.T) {
 }
 
 func TestOneFailedLoginForAll(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		k := connect(t, v, appRole())
 		v.inject(func(w http.ResponseWriter, r *http.Request) bool {
@@ -215,7 +216,7 @@ func TestOneFailedLoginForAll(t *testing.T) {
 
 // The caller who makes the login for the others gives up: they get theirs.
 func TestCancelledLeader(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		k := connect(t, v, appRole())
 		v.inject(hang)
@@ -236,7 +237,7 @@ func TestCancelledLeader(t *testing.T) {
 }
 
 func TestWaiterGivesUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		k := connect(t, v, appRole())
 		v.inject(hang)
@@ -254,7 +255,7 @@ func TestWaiterGivesUp(t *testing.T) {
 // Everything that can go wrong, with answers that repeat what was asked: no secret
 // shows in an error or an event, in any of the forms that a dump may have.
 func TestNothingLeaks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		var out bytes.Buffer
 		v := NewFakeVault()
 		v.TTL, v.MaxTTL = 10*time.Minute, 30*time.Minute
