@@ -60,6 +60,14 @@ func parseAnswer(body []byte) (answer, error) {
 	return a, nil
 }
 
+// isVaultError reports whether body has the one form that Vault's errors have.
+func isVaultError(body []byte) bool {
+	var e struct {
+		Errors []json.RawMessage `json:"errors"`
+	}
+	return json.Unmarshal(body, &e) == nil && len(e.Errors) > 0
+}
+
 // readAnswer reads at most maxAnswer bytes. It wipes the buffers that it outgrows.
 func readAnswer(r io.Reader) ([]byte, error) {
 	buf := make([]byte, 0, 4<<10)
@@ -67,14 +75,14 @@ func readAnswer(r io.Reader) ([]byte, error) {
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
 		switch {
+		case len(buf) > maxAnswer:
+			clear(buf)
+			return nil, ErrAnswer
 		case err == io.EOF:
 			return buf, nil
 		case err != nil:
 			clear(buf)
 			return nil, err
-		case len(buf) > maxAnswer:
-			clear(buf)
-			return nil, ErrAnswer
 		case len(buf) == cap(buf):
 			grown := make([]byte, len(buf), 2*len(buf)+1)
 			copy(grown, buf)

@@ -124,7 +124,7 @@ func receive(op string, resp *http.Response) (answer, error) {
 	defer clear(body)
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		return answer{}, statusError(op, resp)
+		return answer{}, statusError(op, resp, body)
 	case err == ErrAnswer:
 		return answer{}, &Error{Op: op, Status: resp.StatusCode, Kind: ErrAnswer}
 	case err != nil:
@@ -137,8 +137,10 @@ func receive(op string, resp *http.Response) (answer, error) {
 	return a, nil
 }
 
-func statusError(op string, resp *http.Response) error {
-	if op == "unwrap" && resp.StatusCode == http.StatusBadRequest {
+// statusError takes only Vault's word for it that something does not unwrap: a proxy
+// has a 400 of its own, and who is told so may give the data up.
+func statusError(op string, resp *http.Response, body []byte) error {
+	if op == "unwrap" && resp.StatusCode == http.StatusBadRequest && isVaultError(body) {
 		return ErrUnwrap
 	}
 	return &Error{

@@ -6,7 +6,8 @@
 // and give the KEK to crypto.NewEnvelope. [Token] serves those who have a Vault Agent.
 //
 // The Transit key has the default type, aes256-gcm96, or aes128-gcm96 or
-// chacha20-poly1305, of Vault 1.9 or later or any OpenBao:
+// chacha20-poly1305, of Vault 1.13 or later or any OpenBao. An older Vault ignores the label,
+// which [KEK.Check] finds:
 //
 //	vault secrets enable transit
 //	vault write -f transit/keys/notes
@@ -29,7 +30,7 @@
 //
 // The label of the Envelope is authenticated as Transit's associated_data: a data key
 // that was wrapped for one purpose does not unwrap for another. A derived key gets the
-// label as its context too. An audit device of Vault stores labels hashed, unless it is
+// label as its context too. Only [KEK.Check] sees whether this Vault does so. An audit device of Vault stores labels hashed, unless it is
 // set to log raw.
 //
 // The server is verified against the system's roots or [WithRootCAs], over TLS 1.3.

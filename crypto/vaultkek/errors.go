@@ -26,7 +26,7 @@ var (
 	ErrUnavailable = errors.New("vaultkek: Vault is unavailable")
 
 	// ErrRefused: the request is one that this Vault never grants. The mount or the
-	// key does not exist, the key is of a type without associated data, or something
+	// key does not exist, the key or the Vault is without associated data, or something
 	// else than Vault redirects.
 	ErrRefused = errors.New("vaultkek: request refused")
 
@@ -70,6 +70,8 @@ var (
 	errTransport  = errors.New("vaultkek: answer broke off or is not HTTP")
 	errCredential = errors.New("vaultkek: credential is not 1 to 16,384 printable ASCII characters")
 	errKeyType    = errors.New("vaultkek: Transit key is not of the type aes256-gcm96, aes128-gcm96 or chacha20-poly1305")
+	errOldVault   = errors.New("vaultkek: Vault ignores the label of data keys: it is older than 1.13")
+	errEcho       = errors.New("vaultkek: what was wrapped did not unwrap to the same")
 	errClosed     = errors.New("vaultkek: KEK is closed")
 )
 

@@ -35,6 +35,7 @@ type FakeVault struct {
 	mu       sync.Mutex
 	keys     []cipher.AEAD // by version, from 1
 	keyType  string
+	ignores  bool // associated data, as Vault before 1.13
 	tokens   map[string]*fakeToken
 	issued   int
 	counts   map[string]int // requests by the first words of the path
@@ -128,6 +129,9 @@ func (v *FakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.ignores {
+		delete(in, "associated_data")
+	}
 	status, out := v.answer(r.Method+" "+path, r.Header.Get("X-Vault-Token"), in)
 	if status != http.StatusOK {
 		fail(w, status, fmt.Sprint(out, in)) // an answer that repeats its request

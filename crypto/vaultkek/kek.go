@@ -2,6 +2,8 @@ package vaultkek
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/subtle"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
@@ -120,9 +122,11 @@ func (k *KEK) NeedsRewrap(wrapped []byte) bool {
 	return !ok || int64(version) < k.latest.Load()
 }
 
-// Check logs in and reads the Transit key: a service that calls it at its start finds
-// a wrong address, credential, mount, key or key type before its first message does.
-// It needs the policy line for it, see the package comment.
+// Check logs in, reads the Transit key, and wraps and unwraps a random data key: a
+// service that calls it at its start finds a wrong address, credential, mount, key or key
+// type, or a Vault that ignores labels, before its first message does. It needs the
+// policy line for it, see the package comment; what the token may not encrypt or decrypt,
+// it leaves out.
 func (k *KEK) Check(ctx context.Context) error {
 	a, err := k.call(ctx, request{op: "check", method: http.MethodGet, path: k.mount + "/keys/" + k.key})
 	if err != nil {
@@ -132,7 +136,40 @@ func (k *KEK) Check(ctx context.Context) error {
 		return &Error{Op: "check", Status: http.StatusOK, Kind: ErrRefused, Cause: errKeyType}
 	}
 	k.saw(a.Data.LatestVersion)
+	if err := k.checkLabels(ctx); !errors.Is(err, ErrDenied) {
+		return err
+	}
 	return nil
+}
+
+// checkLabels sees to it that a data key unwraps under its own label and no other. Vault
+// drops fields that it does not know: one without associated data would let each data key
+// unwrap for every purpose, and nothing else would show it.
+func (k *KEK) checkLabels(ctx context.Context) error {
+	dek := make([]byte, dekSize)
+	rand.Read(dek)
+	defer clear(dek)
+	wrapped, err := k.Wrap(ctx, dek, "check")
+	if err != nil {
+		return err
+	}
+	got, err := k.Unwrap(ctx, wrapped, "check")
+	defer clear(got)
+	if err != nil {
+		return err
+	}
+	if subtle.ConstantTimeCompare(dek, got) != 1 {
+		return &Error{Op: "check", Status: http.StatusOK, Kind: ErrAnswer, Cause: errEcho}
+	}
+	switch other, err := k.Unwrap(ctx, wrapped, "another label"); err {
+	case ErrUnwrap:
+		return nil
+	case nil:
+		clear(other)
+		return &Error{Op: "check", Status: http.StatusOK, Kind: ErrRefused, Cause: errOldVault}
+	default:
+		return err
+	}
 }
 
 // Close forgets the token and closes idle connections. Calls that follow fail. The

@@ -1,0 +1,112 @@
+package vaultkek
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+
+	"github.com/pavise/pavise/secrets"
+)
+
+// A Vault that does not know associated_data drops it, and then any label unwraps.
+func TestCheckFindsVaultThatIgnoresLabels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := NewFakeVault()
+		k := connect(t, v, appRole())
+		if err := k.Check(t.Context()); err != nil {
+			t.Errorf("a good Vault: %v", err)
+		}
+		v.ignores = true
+		if err := k.Check(t.Context()); !errors.Is(err, ErrRefused) || !errors.Is(err, errOldVault) {
+			t.Errorf("an old Vault: %v", err)
+		}
+	})
+}
+
+func TestCheckOfPartsOfThePolicy(t *testing.T) {
+	for _, denied := range []string{"encrypt", "decrypt"} {
+		synctest.Test(t, func(t *testing.T) {
+			v := NewFakeVault()
+			v.inject(times(10, func(w http.ResponseWriter, r *http.Request) bool {
+				return strings.Contains(r.URL.Path, denied) && status(http.StatusForbidden)(w, r)
+			})...)
+			if err := connect(t, v, appRole()).Check(t.Context()); err != nil {
+				t.Errorf("without %s: %v", denied, err)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		v := NewFakeVault()
+		v.inject(healthy, healthy, status(http.StatusBadRequest))
+		if err := connect(t, v, appRole()).Check(t.Context()); !errors.Is(err, ErrRefused) {
+			t.Errorf("a Vault that does not encrypt: %v", err)
+		}
+	})
+}
+
+// Only Vault says what does not unwrap.
+func TestBadRequestOfProxy(t *testing.T) {
+	for text, want := range map[string]error{
+		`{"errors":["cipher: message authentication failed"]}`: ErrUnwrap,
+		"<html>400 Bad Request":                                ErrRefused,
+		"":                                                     ErrRefused,
+		`{}`:                                                   ErrRefused,
+		`{"errors":[]}`:                                        ErrRefused,
+		`{"errors":"x"}`:                                       ErrRefused,
+		`[]`:                                                   ErrRefused,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			v := NewFakeVault()
+			k := connect(t, v, appRole())
+			wrapped := wrap(t, k)
+			v.inject(func(w http.ResponseWriter, r *http.Request) bool {
+				w.WriteHeader(http.StatusBadRequest)
+				w.Write([]byte(text))
+				return true
+			})
+			if _, err := k.Unwrap(t.Context(), wrapped, "test"); !errors.Is(err, want) {
+				t.Errorf("%q: %v, want %v", text, err, want)
+			}
+		})
+	}
+}
+
+func TestAnswerEndsAt64KiB(t *testing.T) {
+	for _, n := range []int{maxAnswer, maxAnswer + 1} {
+		body := iotest.DataErrReader(strings.NewReader(strings.Repeat(" ", n))) // the end comes with the last bytes
+		if got, err := readAnswer(body); (err == nil) != (n == maxAnswer) || len(got) > maxAnswer {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+	}
+}
+
+// A KEK, or its Auth, that ends up in a log brings nothing secret with it.
+func TestPrintedValues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		token := Token(secrets.Static(map[string]string{"t": canaryToken}), "t")
+		k := connect(t, NewFakeVault(), appRole())
+		wrap(t, k)
+		for _, v := range []any{k, appRole(), token} {
+			fmt.Fprintf(&out, "%v %+v %#v %s\n", v, v, v, v)
+			slog.New(slog.NewTextHandler(&out, nil)).Info("printed", "value", v)
+			slog.New(slog.NewJSONHandler(&out, nil)).Info("printed", "value", v)
+		}
+		for _, canary := range []string{canarySecretID, canaryToken} {
+			for _, form := range []string{"%s", "%x", "%v"} {
+				if secret := strings.Trim(fmt.Sprintf(form, []byte(canary)), "[]"); strings.Contains(out.String(), secret) {
+					t.Errorf("%s shows as %s", canary, form)
+				}
+			}
+		}
+		if !strings.Contains(out.String(), k.ID()) {
+			t.Error("nothing was printed")
+		}
+	})
+}
