@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"regexp"
 	"time"
@@ -102,6 +104,9 @@ func isText(s string) bool { return len(s) > 0 && len(s) <= 255 && utf8.ValidStr
 // ID returns the name that is stored beside each wrapped key: the ARN of the key, which
 // stays when KMS rotates it, unless [WithID] set another.
 func (k *KEK) ID() string { return k.id }
+
+// Format writes the ID, whatever the verb: what a KEK holds is not for logs.
+func (k *KEK) Format(f fmt.State, _ rune) { io.WriteString(f, k.id) }
 
 // Wrap encrypts a data key of 32 bytes and binds it to the label. The result is the
 // CiphertextBlob of KMS as it is, about 180 bytes. It returns an [*Error].

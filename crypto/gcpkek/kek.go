@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"hash/crc32"
+	"io"
 	"log/slog"
 	"regexp"
 	"sync/atomic"
@@ -86,6 +88,9 @@ func isText(s string) bool { return len(s) > 0 && len(s) <= 255 && utf8.ValidStr
 // ID returns the name that is stored beside each wrapped key: the resource name of the
 // key, unless [WithID] set another.
 func (k *KEK) ID() string { return k.id }
+
+// Format writes the ID, whatever the verb: what a KEK holds is not for logs.
+func (k *KEK) Format(f fmt.State, _ rune) { io.WriteString(f, k.id) }
 
 // Wrap encrypts a data key of 32 bytes under the primary version of the key and binds it
 // to the label. The result, about 120 bytes, is

@@ -67,6 +67,7 @@ var (
 	errAnswer   = errors.New("pkcs11kek: token answered with an IV or a text of another length")
 	errTokenIV  = errors.New("pkcs11kek: token made no IV: see WithTokenIV")
 	errPIN      = errors.New("pkcs11kek: PIN is not 1 to 255 bytes long")
+	errPINPanic = errors.New("pkcs11kek: PIN function panicked")
 	errSamePIN  = errors.New("pkcs11kek: PIN was refused before and is not sent again")
 	errFinalTry = errors.New("pkcs11kek: one more wrong PIN locks the token: log in once with another tool")
 	errLocked   = errors.New("pkcs11kek: PIN is locked")

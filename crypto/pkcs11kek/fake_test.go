@@ -21,14 +21,16 @@ type fakeLibrary struct {
 	makesIV     bool
 	forgetsIV   bool // uses another IV than it says
 
-	faults   map[string][]fault
-	counts   map[string]int
-	pins     []string
-	sessions map[*fakeSession]bool
-	user     bool
-	removed  bool
-	stopped  bool
-	stale    bool // sees no token that came back until it is started anew
+	faults    map[string][]fault
+	counts    map[string]int
+	pins      []string
+	tries     int // that are left of the PIN, if not 0
+	sessions  map[*fakeSession]bool
+	user      bool
+	removed   bool
+	stopped   bool
+	unwrapped []byte // by the last decryption
+	stale     bool   // sees no token that came back until it is started anew
 }
 
 type fakeKey struct {
@@ -199,6 +201,10 @@ func (s *fakeSession) login(pin []byte) error {
 	defer s.l.mu.Unlock()
 	s.l.pins = append(s.l.pins, string(pin))
 	if string(pin) != s.l.pin {
+		if s.l.tries > 0 {
+			s.l.tries--
+			s.l.token.finalTry, s.l.token.locked = s.l.tries == 1, s.l.tries == 0
+		}
 		return codePINIncorrect
 	}
 	s.l.user = true
@@ -246,6 +252,7 @@ func (s *fakeSession) decrypt(handle uint, iv, aad, sealed []byte) ([]byte, erro
 	if err != nil {
 		return nil, codeGeneralError // as SoftHSM does
 	}
+	s.l.unwrapped = out
 	return out, nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"sync"
@@ -26,7 +28,7 @@ type KEK struct {
 	module  *module
 	pool    pool
 	breaker breaker
-	refused refusedPIN
+	refused *refusedPINs
 	probe   probe
 
 	closing sync.Once
@@ -40,6 +42,7 @@ type KEK struct {
 // nothing NeedsRewrap.
 //
 // It returns an [*Error] for what the token does not grant. The caller closes the KEK.
+// C_Initialize, of the first KEK of a module, is not bounded by ctx.
 func New(ctx context.Context, module string, token Token, keys []Key, opts ...Option) (*KEK, error) {
 	return newKEK(ctx, module, token, keys, opts, loadLibrary)
 }
@@ -57,16 +60,23 @@ func newKEK(ctx context.Context, path string, token Token, keys []Key, opts []Op
 		return nil, err
 	}
 	k := &KEK{
-		id: c.id, token: token, keys: slices.Clone(keys), tokenIV: c.tokenIV, insecure: c.insecure, timeout: c.timeout, log: c.log,
+		id: c.id, token: token, keys: cloned(keys), tokenIV: c.tokenIV, insecure: c.insecure, timeout: c.timeout, log: c.log,
 		module: m, pool: pool{tickets: make(chan struct{}, c.sessions)},
-		breaker: breaker{pause: breakerPause}, closed: make(chan struct{}),
+		breaker: breaker{pause: breakerPause}, refused: newRefusedPINs(), closed: make(chan struct{}),
 	}
-	rand.Read(k.refused.salt[:])
 	if err := k.start(ctx); err != nil {
 		k.shut(k.timeout / 100) // a call that hangs keeps the module, not the caller
 		return nil, err
 	}
 	return k, nil
+}
+
+func cloned(keys []Key) []Key {
+	keys = slices.Clone(keys)
+	for i := range keys {
+		keys[i].ID = bytes.Clone(keys[i].ID)
+	}
+	return keys
 }
 
 // start sees to it that the newest key decrypts what it encrypts.
@@ -90,6 +100,9 @@ func (k *KEK) start(ctx context.Context) error {
 
 // ID returns the name that is stored beside each wrapped key, see [WithID].
 func (k *KEK) ID() string { return k.id }
+
+// Format writes the ID, whatever the verb: what a KEK holds is not for logs.
+func (k *KEK) Format(f fmt.State, _ rune) { io.WriteString(f, k.id) }
 
 // Wrap encrypts a data key of 32 bytes with the newest key of the token and binds it
 // to the label. The result is 65 bytes long; the package comment has its layout. It

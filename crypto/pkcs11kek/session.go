@@ -96,7 +96,7 @@ func (k *KEK) open(ctx context.Context) (*session, error) {
 	if s.device, err = k.module.lib.open(t.slot); err != nil {
 		return nil, newError("open", err)
 	}
-	if err = k.login(ctx, s, t); err == nil {
+	if err = k.login(ctx, s); err == nil {
 		err = k.findKeys(s)
 	}
 	if err != nil {

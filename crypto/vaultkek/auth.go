@@ -3,6 +3,8 @@ package vaultkek
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/pavise/pavise/secrets"
@@ -59,6 +61,9 @@ func (a Auth) At(mount string) Auth {
 	}
 	return a
 }
+
+// Format writes a placeholder, whatever the verb: a source may hold credentials.
+func (Auth) Format(f fmt.State, _ rune) { io.WriteString(f, "[REDACTED]") }
 
 func (a Auth) valid() bool {
 	return a.kind != authNone && a.src != nil && a.name != "" && isPath(a.mount) && isText(a.role)

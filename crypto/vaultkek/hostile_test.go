@@ -2,6 +2,7 @@ package vaultkek
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -90,11 +91,11 @@ func TestAnswerEndsAt64KiB(t *testing.T) {
 func TestPrintedValues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		token := Token(secrets.Static(map[string]string{"t": canaryToken}), "t")
-		k := connect(t, NewFakeVault(), appRole())
+		auth := AppRole("app", plainSource{"id": canarySecretID}, "id")
+		k := connect(t, NewFakeVault(), auth)
 		wrap(t, k)
-		for _, v := range []any{k, appRole(), token} {
-			fmt.Fprintf(&out, "%v %+v %#v %s\n", v, v, v, v)
+		for _, v := range []any{k, auth, struct{ kek *KEK }{k}} {
+			fmt.Fprintf(&out, "%v %+v %#v %s %d %x\n", v, v, v, v, v, v)
 			slog.New(slog.NewTextHandler(&out, nil)).Info("printed", "value", v)
 			slog.New(slog.NewJSONHandler(&out, nil)).Info("printed", "value", v)
 		}
@@ -109,4 +110,11 @@ func TestPrintedValues(t *testing.T) {
 			t.Error("nothing was printed")
 		}
 	})
+}
+
+// plainSource is a source that somebody else wrote, without care.
+type plainSource map[string]string
+
+func (s plainSource) Fetch(_ context.Context, name string) ([]secrets.Version, error) {
+	return []secrets.Version{{Secret: secrets.New(s[name])}}, nil
 }

@@ -7,6 +7,8 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"path"
@@ -20,7 +22,7 @@ import (
 type KEK struct {
 	id, key, mount  string
 	base, namespace string
-	auth            Auth
+	auth            *Auth // by a pointer, which printing does not follow
 	timeout         time.Duration
 	client          *http.Client
 	log             *slog.Logger // nil is none
@@ -53,13 +55,16 @@ func New(address, key string, auth Auth, opts ...Option) (*KEK, error) {
 	}
 	return &KEK{
 		id: c.id, key: key, mount: c.mount, base: base, namespace: c.namespace,
-		auth: auth, timeout: c.timeout, client: c.httpClient(), log: c.log,
+		auth: &auth, timeout: c.timeout, client: c.httpClient(), log: c.log,
 		sessions: sessions{gate: make(chan struct{}, 1)},
 	}, nil
 }
 
 // ID returns the name that is stored beside each wrapped key, see [WithID].
 func (k *KEK) ID() string { return k.id }
+
+// Format writes the ID, whatever the verb: what a KEK holds is not for logs.
+func (k *KEK) Format(f fmt.State, _ rune) { io.WriteString(f, k.id) }
 
 var (
 	errDEK   = errors.New("vaultkek: data key is not 32 bytes long")
