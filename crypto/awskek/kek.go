@@ -124,6 +124,9 @@ func (k *KEK) Wrap(ctx context.Context, dek []byte, label string) ([]byte, error
 		if err != nil {
 			return err
 		}
+		if out == nil { // of a client around the one of the SDK
+			return errSize
+		}
 		wrapped = out.CiphertextBlob
 		return k.checkAnswer(out.KeyId, len(wrapped) > 0 && len(wrapped) <= maxWrapped)
 	})
@@ -149,6 +152,9 @@ func (k *KEK) Unwrap(ctx context.Context, wrapped []byte, label string) ([]byte,
 		out, err := k.client.Decrypt(ctx, in, once)
 		if err != nil {
 			return err
+		}
+		if out == nil {
+			return errSize
 		}
 		dek = out.Plaintext
 		return k.checkAnswer(out.KeyId, len(dek) == dekSize)

@@ -77,6 +77,7 @@ func (k *KEK) attempt(ctx context.Context, op string, request func(context.Conte
 	defer cancel()
 	err := classify(op, request(limited))
 	switch failed, ok := errors.AsType[*Error](err); {
+	case ok && failed.Cause == errToken: // Cloud KMS was not asked
 	case !ok || failed.Kind != ErrUnavailable:
 		v = alive
 	case ctx.Err() != nil, failed.Code == codes.ResourceExhausted: // says nothing of the health of Cloud KMS

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 
+	"cloud.google.com/go/auth"
 	"google.golang.org/api/googleapi"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -25,7 +26,8 @@ var (
 	// not a wrapped key at all.
 	ErrUnwrap = errors.New("gcpkek: wrapped key did not unwrap")
 
-	// ErrDenied: the credentials were refused, or lack the permission on the key.
+	// ErrDenied: the credentials were refused, by Cloud KMS or by the server that has
+	// tokens for them, or lack the permission on the key.
 	ErrDenied = errors.New("gcpkek: access denied")
 
 	// ErrUnavailable: overloaded, over quota, unreachable, too slow, without a token
@@ -71,6 +73,7 @@ func (e *Error) Unwrap() []error {
 
 var (
 	errBreaker   = errors.New("gcpkek: circuit breaker is open")
+	errToken     = errors.New("gcpkek: token was refused")
 	errTransport = errors.New("gcpkek: no token, or answer broke off or is not HTTP")
 )
 
@@ -84,6 +87,9 @@ func classify(op string, err error) error {
 	}
 	if answered, ok := errors.AsType[*googleapi.Error](err); ok {
 		return ofCode(op, codeOf(answered))
+	}
+	if isTokenRefused(err) {
+		return &Error{Op: op, Code: codes.Unauthenticated, Kind: ErrDenied, Cause: errToken}
 	}
 	if cause := transportCause(err); cause != nil {
 		return &Error{Op: op, Code: codes.Unavailable, Kind: ErrUnavailable, Cause: cause}
@@ -123,19 +129,31 @@ func codeOf(e *googleapi.Error) codes.Code {
 	if json.Unmarshal([]byte(e.Body), &body) == nil && body.Error.Status != codes.OK {
 		return body.Error.Status
 	}
+	return codeOfStatus(e.Code)
+}
+
+func codeOfStatus(status int) codes.Code {
 	switch {
-	case e.Code >= 500, e.Code == http.StatusRequestTimeout:
+	case status >= 500, status == http.StatusRequestTimeout:
 		return codes.Unavailable
-	case e.Code == http.StatusUnauthorized:
+	case status == http.StatusUnauthorized:
 		return codes.Unauthenticated
-	case e.Code == http.StatusForbidden:
+	case status == http.StatusForbidden:
 		return codes.PermissionDenied
-	case e.Code == http.StatusNotFound:
+	case status == http.StatusNotFound:
 		return codes.NotFound
-	case e.Code == http.StatusTooManyRequests:
+	case status == http.StatusTooManyRequests:
 		return codes.ResourceExhausted
 	}
 	return codes.Unknown
+}
+
+// isTokenRefused reports whether a client over REST got no token because its credentials
+// are bad, and not because their server is overloaded or cannot be reached. Over gRPC
+// both are codes.Unauthenticated.
+func isTokenRefused(err error) bool {
+	failed, ok := errors.AsType[*auth.Error](err)
+	return ok && failed.Response != nil && kindOf(codeOfStatus(failed.Response.StatusCode)) != ErrUnavailable
 }
 
 // transportCause keeps the causes that are known to quote nothing of an answer: a
