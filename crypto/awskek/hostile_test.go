@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 )
 
@@ -52,4 +53,36 @@ func TestPrintedValues(t *testing.T) {
 	if bytes.Contains(out.Bytes(), []byte("canary")) {
 		t.Error(out.String())
 	}
+}
+
+// stranger answers with another key once, then as it should.
+type stranger struct {
+	silent
+	given [][]byte
+}
+
+func (s *stranger) Decrypt(_ context.Context, in *kms.DecryptInput, _ ...func(*kms.Options)) (*kms.DecryptOutput, error) {
+	key := aws.ToString(in.KeyId)
+	if len(s.given) == 0 {
+		key = primaryKey
+	}
+	s.given = append(s.given, bytes.Clone(dek))
+	return &kms.DecryptOutput{KeyId: &key, Plaintext: s.given[len(s.given)-1]}, nil
+}
+
+func TestRefusedDataKeyIsWiped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := &stranger{}
+		k, err := New(client, testKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := k.Unwrap(t.Context(), []byte("x"), "test")
+		if err != nil || !bytes.Equal(got, dek) || len(client.given) != 2 {
+			t.Fatalf("%d calls, %v", len(client.given), err)
+		}
+		if !bytes.Equal(client.given[0], make([]byte, dekSize)) {
+			t.Error("the data key of a refused answer is left")
+		}
+	})
 }

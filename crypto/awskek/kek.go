@@ -157,10 +157,12 @@ func (k *KEK) Unwrap(ctx context.Context, wrapped []byte, label string) ([]byte,
 			return errSize
 		}
 		dek = out.Plaintext
-		return k.checkAnswer(out.KeyId, len(dek) == dekSize)
+		if err = k.checkAnswer(out.KeyId, len(dek) == dekSize); err != nil {
+			clear(dek)
+		}
+		return err
 	})
 	if err != nil {
-		clear(dek)
 		return nil, err
 	}
 	return dek, nil

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
+	"time"
 
 	"github.com/pavise/pavise/secrets"
 )
@@ -117,4 +118,35 @@ type plainSource map[string]string
 
 func (s plainSource) Fetch(_ context.Context, name string) ([]secrets.Version, error) {
 	return []secrets.Version{{Secret: secrets.New(s[name])}}, nil
+}
+
+// A service whose credential was revoked does not send it ever faster as its last token
+// ends: Vault locks a role out for that.
+func TestRefusedCredentialAtTheEndOfAToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := NewFakeVault()
+		v.TTL, v.MaxTTL = time.Minute, time.Minute // nothing is gained by renewing
+		source := plainSource{"id": canarySecretID}
+		k := connect(t, v, AppRole("app", source, "id"))
+		wrap(t, k)
+		source["id"] = "revoked"
+		sent, last := v.count("auth/approle/login"), time.Time{}
+		for range 600 {
+			time.Sleep(100 * time.Millisecond)
+			k.Wrap(t.Context(), dek, "test")
+			n := v.count("auth/approle/login")
+			if n > sent && time.Since(last) < freshFor {
+				t.Errorf("sent again after %v", time.Since(last))
+			}
+			if n > sent {
+				sent, last = n, time.Now()
+			}
+		}
+		if last.IsZero() {
+			t.Error("the test would not notice")
+		}
+		source["id"] = canarySecretID
+		time.Sleep(freshFor)
+		wrap(t, k)
+	})
 }

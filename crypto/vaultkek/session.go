@@ -162,6 +162,11 @@ func (k *KEK) loginOnce(ctx context.Context, seen int) (*session, error) {
 	if err != nil || s.usable(time.Now()) {
 		return s, err
 	}
+	return k.relogin(ctx, seen)
+}
+
+// relogin sends nothing that would only be refused again. The caller holds the gate.
+func (k *KEK) relogin(ctx context.Context, seen int) (*session, error) {
 	if err := k.sessions.lastFailure(seen, time.Now()); err != nil {
 		return nil, err
 	}
@@ -172,19 +177,19 @@ func (k *KEK) loginOnce(ctx context.Context, seen int) (*session, error) {
 // grants no more than half of the TTL, which is how it says that the max TTL is near.
 // Whatever fails, the session still serves. The caller holds the gate.
 func (k *KEK) refresh(ctx context.Context) (*session, error) {
-	s, _, err := k.sessions.get()
+	s, logins, err := k.sessions.get()
 	now := time.Now()
 	if err != nil || s.usable(now) && !s.isDue(now) {
 		return s, err
 	}
 	if !s.usable(now) {
-		return k.login(ctx)
+		return k.relogin(ctx, logins)
 	}
 	short, cancel := context.WithTimeout(ctx, k.timeout/3)
 	defer cancel()
 	next, err := k.renew(short, s)
 	if err == nil && next.end.Sub(now) < s.granted/2 || err != nil && !errors.Is(err, ErrUnavailable) {
-		if again, err := k.login(short); err == nil {
+		if again, err := k.relogin(short, logins); err == nil {
 			return again, nil
 		}
 	}
