@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -149,4 +150,25 @@ func TestRefusedCredentialAtTheEndOfAToken(t *testing.T) {
 		time.Sleep(freshFor)
 		wrap(t, k)
 	})
+}
+
+// A resolver that takes localhost elsewhere gets no token in the clear.
+func TestPlainHTTPStaysOnLoopback(t *testing.T) {
+	server := httptest.NewServer(NewFakeVault())
+	defer server.Close()
+	loopback := server.Listener.Addr().String()
+	elsewhere := "[2001:db8::1]:8200" // for documentation, RFC 3849
+	for address, want := range map[string]error{loopback: nil, elsewhere: errPlainHTTP, "192.0.2.1:8200": errPlainHTTP} {
+		k, err := New("http://localhost:8200", "notes", appRole(), InsecurePlainHTTP())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := k.client.Transport.(*http.Transport).DialContext(t.Context(), "tcp", address)
+		if err == nil {
+			conn.Close()
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", address, err, want)
+		}
+	}
 }

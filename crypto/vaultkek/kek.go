@@ -55,7 +55,7 @@ func New(address, key string, auth Auth, opts ...Option) (*KEK, error) {
 	}
 	return &KEK{
 		id: c.id, key: key, mount: c.mount, base: base, namespace: c.namespace,
-		auth: &auth, timeout: c.timeout, client: c.httpClient(), log: c.log,
+		auth: &auth, timeout: c.timeout, client: c.httpClient(base), log: c.log,
 		sessions: sessions{gate: make(chan struct{}, 1)},
 	}, nil
 }

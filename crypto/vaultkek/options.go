@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 	"unicode/utf8"
 )
@@ -118,13 +119,27 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
+// dialer goes nowhere else for localhost, whatever a resolver says that name is.
+func dialer(loopbackOnly bool) *net.Dialer {
+	d := &net.Dialer{Timeout: 5 * time.Second}
+	if loopbackOnly {
+		d.Control = func(_, address string, _ syscall.RawConn) error {
+			if to, err := netip.ParseAddrPort(address); err != nil || !to.Addr().Unmap().IsLoopback() {
+				return errPlainHTTP
+			}
+			return nil
+		}
+	}
+	return d
+}
+
 // httpClient follows no redirect: it would carry the token to wherever the answer says.
-func (c *config) httpClient() *http.Client {
+func (c *config) httpClient(base string) *http.Client {
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+			DialContext:            dialer(strings.HasPrefix(base, "http:")).DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: c.minTLS, RootCAs: c.roots},
 			TLSHandshakeTimeout:    5 * time.Second,
 			ForceAttemptHTTP2:      true,
