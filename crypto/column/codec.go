@@ -1,12 +1,9 @@
 package column
 
 import (
-	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"reflect"
 	"time"
@@ -31,7 +28,6 @@ const nanoseconds = 1e9 // of a second
 
 var (
 	errEncoding = errors.New("column: sealed value is in no form that this version knows")
-	errNotJSON  = errors.New("column: sealed JSON is not of this type, or has a field that the type has not")
 	timeType    = reflect.TypeFor[time.Time]()
 )
 
@@ -101,12 +97,9 @@ func (c codec) encode(v reflect.Value) ([]byte, error) {
 		out = binary.BigEndian.AppendUint64(out, uint64(t.Unix()))
 		return binary.BigEndian.AppendUint32(out, uint32(t.Nanosecond())), nil
 	}
-	text, err := json.Marshal(v.Addr().Interface())
-	if err != nil { // whose text may quote the value
-		return nil, fmt.Errorf("column: %v does not encode as JSON: %T", c.typ, err)
-	}
+	text, err := c.encodeJSON(v)
 	defer clear(text)
-	return append(out, text...), nil
+	return append(out, text...), err
 }
 
 // decode sets dst, of type c.typ, unless it returns an error.
@@ -172,20 +165,4 @@ func (c codec) decodeFixed(dst reflect.Value, value []byte) error {
 
 func (c codec) tooSmall() error {
 	return fmt.Errorf("column: sealed number does not fit into %v", c.typ)
-}
-
-// decodeJSON is strict: a field that T does not know would be lost when the value is
-// written back. The cause is dropped because it may quote the value.
-func decodeJSON(dst reflect.Value, text []byte) error {
-	fresh := reflect.New(dst.Type())
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(fresh.Interface()); err != nil {
-		return errNotJSON
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return errNotJSON
-	}
-	dst.Set(fresh.Elem())
-	return nil
 }

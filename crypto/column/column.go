@@ -13,8 +13,8 @@ import (
 var errNoKeys = errors.New("column: keyring or envelope is missing")
 
 // Column seals values of type T for one column of a table with keys that this process
-// holds, and opens them. It is safe for concurrent use. The zero Column is refused by
-// everything that takes one.
+// holds, and opens them. It is safe for concurrent use. What belongs to a
+// nil or zero Column fails with an error.
 type Column[T any] struct {
 	f    *field
 	keys *crypto.Keyring
@@ -48,7 +48,7 @@ func New[T any](keys *crypto.Keyring, table, column string, opts ...Option) (*Co
 // What it returns prints nothing of v.
 func (c *Column[T]) Value(v T, row string) driver.Valuer {
 	return valuer(func() (driver.Value, error) {
-		return c.f.seal(context.Background(), reflect.ValueOf(&v).Elem(), row)
+		return c.field().seal(context.Background(), reflect.ValueOf(&v).Elem(), row)
 	})
 }
 
@@ -62,33 +62,40 @@ func (c *Column[T]) Value(v T, row string) driver.Valuer {
 // dst stays as it was and the error is [crypto.ErrOpen].
 func (c *Column[T]) Scan(dst *T, row *string) sql.Scanner {
 	return scanner(func(src any) error {
-		return c.f.scan(context.Background(), reflect.ValueOf(dst), src, row)
+		return c.field().scan(context.Background(), reflect.ValueOf(dst), src, row)
 	})
 }
 
 // NeedsReseal reports whether ciphertext, as it stands in the table, was sealed with a
 // key other than the primary one; its token is then an old one, too.
 func (c *Column[T]) NeedsReseal(ciphertext []byte) bool {
-	return c.keys != nil && c.keys.Compact().NeedsReseal(ciphertext)
+	return c.field() != nil && c.keys.Compact().NeedsReseal(ciphertext)
 }
 
 // Token returns what to store beside Value(v, row), in the index column: the token of v
 // under the primary key, or NULL if v is NULL.
 func (c *Column[T]) Token(v T) driver.Valuer {
-	return valuer(func() (driver.Value, error) { return c.f.token(reflect.ValueOf(&v).Elem()) })
+	return valuer(func() (driver.Value, error) { return c.field().token(reflect.ValueOf(&v).Elem()) })
 }
 
 // Index returns the tokens to look v up by, newest key first: the row is among those
 // whose index column holds any of them, and so may be others, see [Column.Match]. There
 // are none for a NULL, which equals nothing in SQL either. A column made without
 // [WithIndex] is an error.
-func (c *Column[T]) Index(v T) ([][]byte, error) { return c.f.tokens(reflect.ValueOf(&v).Elem()) }
+func (c *Column[T]) Index(v T) ([][]byte, error) { return c.field().tokens(reflect.ValueOf(&v).Elem()) }
 
 // Match reports whether decrypted, a value that was looked up by the tokens of v, equals
 // v: as normalized, if [WithNormalizer] was given, and otherwise in every byte of its
 // encoding. NULL matches nothing.
 func (c *Column[T]) Match(v, decrypted T) bool {
-	return c.f.match(reflect.ValueOf(&v).Elem(), reflect.ValueOf(&decrypted).Elem())
+	return c.field().match(reflect.ValueOf(&v).Elem(), reflect.ValueOf(&decrypted).Elem())
+}
+
+func (c *Column[T]) field() *field {
+	if c == nil {
+		return nil
+	}
+	return c.f
 }
 
 // keyringCipher is a Keyring as a cipher. It asks for the Compact each time, as the keys

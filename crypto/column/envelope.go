@@ -13,8 +13,8 @@ import (
 var errIndexKeys = errors.New("column: index keys and WithIndex go together")
 
 // EnvelopeColumn is a [Column] whose keys a key management service holds. Calls that may
-// ask it take a context. It is safe for concurrent use. The zero EnvelopeColumn is
-// refused by everything that takes one.
+// ask it take a context. It is safe for concurrent use. What belongs to a
+// nil or zero EnvelopeColumn fails with an error.
 type EnvelopeColumn[T any] struct{ f *field }
 
 // NewEnvelope returns the EnvelopeColumn of a table's column. An index needs keys of this
@@ -47,33 +47,40 @@ func NewEnvelope[T any](e *crypto.Envelope, indexKeys *crypto.Keyring, table, co
 // called before the statement and not from inside of it, where a service that is slow
 // to answer would hold a connection of the database.
 func (c *EnvelopeColumn[T]) Seal(ctx context.Context, v T, row string) (driver.Value, error) {
-	return c.f.seal(ctx, reflect.ValueOf(&v).Elem(), row)
+	return c.field().seal(ctx, reflect.ValueOf(&v).Elem(), row)
 }
 
 // Open returns the value that Seal made ciphertext of for the row; nil is NULL. Read the
 // rows first and open them then, for the reason that Seal has.
 func (c *EnvelopeColumn[T]) Open(ctx context.Context, ciphertext []byte, row string) (v T, err error) {
-	err = c.f.scan(ctx, reflect.ValueOf(&v), ciphertext, &row)
+	err = c.field().scan(ctx, reflect.ValueOf(&v), ciphertext, &row)
 	return v, err
 }
 
 // Scan is [Column.Scan], with the context of the query. While the service is asked, which
 // the cache of the Envelope makes rare, the rows and their connection stay open.
 func (c *EnvelopeColumn[T]) Scan(ctx context.Context, dst *T, row *string) sql.Scanner {
-	return scanner(func(src any) error { return c.f.scan(ctx, reflect.ValueOf(dst), src, row) })
+	return scanner(func(src any) error { return c.field().scan(ctx, reflect.ValueOf(dst), src, row) })
 }
 
 // Token is [Column.Token].
 func (c *EnvelopeColumn[T]) Token(v T) driver.Valuer {
-	return valuer(func() (driver.Value, error) { return c.f.token(reflect.ValueOf(&v).Elem()) })
+	return valuer(func() (driver.Value, error) { return c.field().token(reflect.ValueOf(&v).Elem()) })
 }
 
 // Index is [Column.Index].
 func (c *EnvelopeColumn[T]) Index(v T) ([][]byte, error) {
-	return c.f.tokens(reflect.ValueOf(&v).Elem())
+	return c.field().tokens(reflect.ValueOf(&v).Elem())
 }
 
 // Match is [Column.Match].
 func (c *EnvelopeColumn[T]) Match(v, decrypted T) bool {
-	return c.f.match(reflect.ValueOf(&v).Elem(), reflect.ValueOf(&decrypted).Elem())
+	return c.field().match(reflect.ValueOf(&v).Elem(), reflect.ValueOf(&decrypted).Elem())
+}
+
+func (c *EnvelopeColumn[T]) field() *field {
+	if c == nil {
+		return nil
+	}
+	return c.f
 }

@@ -14,10 +14,11 @@ import (
 const purpose = "github.com/pavise/pavise/crypto/column/v1"
 
 var (
-	errZero   = errors.New("column: column is empty: use New or NewEnvelope")
-	errNoName = errors.New("column: table or column has no name")
-	errNoRow  = errors.New("column: row id is empty; scan it before the value, in one call of Scan")
-	errNoDst  = errors.New("column: destination is nil")
+	errZero      = errors.New("column: column is empty: use New or NewEnvelope")
+	errNoName    = errors.New("column: table or column has no name")
+	errNilOption = errors.New("column: option is nil")
+	errNoRow     = errors.New("column: row id is empty; scan it before the value, in one call of Scan")
+	errNoDst     = errors.New("column: destination is nil")
 )
 
 // field is a column of either kind, for the T of its codec. A nil *field is that of a
@@ -48,6 +49,9 @@ func newField(t reflect.Type, c cipher, table, column string, opts []Option) (*f
 		return nil, err
 	}
 	for _, opt := range opts {
+		if opt == nil {
+			return nil, errNilOption
+		}
 		opt(&f.index)
 	}
 	return f, f.checkIndex(f.codec)

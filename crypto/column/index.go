@@ -49,7 +49,7 @@ func WithIndex(bits int) Option {
 // value must not change as long as tokens of it are stored.
 func WithNormalizer[U any](f func(U) U) Option {
 	return func(x *index) {
-		x.normalizedType = reflect.TypeFor[U]()
+		x.normalizedType, x.normalize = reflect.TypeFor[U](), nil
 		if f == nil {
 			return
 		}

@@ -1,18 +1,14 @@
 package column
 
 import (
-	enc "encoding"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 	"strings"
-
-	"github.com/pavise/pavise/secrets"
 )
 
 var (
-	errSecret  = errors.New("column: type holds a secrets.Secret, which encodes as a placeholder: keep it in a secret store")
+	errSecret  = errors.New("column: type or value holds a secrets.Secret, which encodes as a placeholder: keep it in a secret store")
 	errNotNull = errors.New("column: value is NULL: use a *T or sql.Null[T]")
 )
 
@@ -21,6 +17,8 @@ type codec struct {
 	nullable nullable
 	typ      reflect.Type // of what is sealed, without its wrapper
 	encoding encoding
+
+	interfaces bool // somewhere within typ, where its values may hold a Secret
 }
 
 // nullable is how a type says NULL.
@@ -35,7 +33,7 @@ const (
 
 // newCodec refuses what it could not give back.
 func newCodec(t reflect.Type) (codec, error) {
-	if holdsSecret(t, map[reflect.Type]bool{}) {
+	if holds(t, isSecret) {
 		return codec{}, errSecret
 	}
 	c := codec{typ: t}
@@ -44,16 +42,18 @@ func newCodec(t reflect.Type) (codec, error) {
 		c.nullable, c.typ = byPointer, t.Elem()
 	case t.PkgPath() == "database/sql" && strings.HasPrefix(t.Name(), "Null["):
 		c.nullable, c.typ = byNull, t.Field(0).Type
-	case t.PkgPath() == "database/sql":
-		return codec{}, fmt.Errorf("column: %v: use sql.Null", t)
+	}
+	if c.typ.PkgPath() == "database/sql" { // whose NULL would be sealed, or whose bytes are the driver's
+		return codec{}, fmt.Errorf("column: %v: use sql.Null or []byte", t)
 	}
 	c.encoding = encodingOf(c.typ)
 	switch {
 	case c.encoding == encodingBytes && c.nullable == never:
 		c.nullable = byBytes
-	case c.encoding == encodingJSON && !lossless(c.typ):
+	case c.encoding == encodingJSON && !lossless(c.typ, map[reflect.Type]bool{}):
 		return codec{}, fmt.Errorf("column: JSON does not carry a value of type %v", c.typ)
 	}
+	c.interfaces = c.encoding == encodingJSON && holds(c.typ, isInterface)
 	return c, nil
 }
 
@@ -96,55 +96,4 @@ func (c codec) setNull(dst reflect.Value) error {
 	}
 	dst.SetZero()
 	return nil
-}
-
-// lossless rules out what is known to come back as less; the rest is up to the types.
-func lossless(t reflect.Type) bool {
-	switch t.Kind() {
-	case reflect.Chan, reflect.Func, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
-		return hasMarshaler(t)
-	case reflect.Interface:
-		return t.NumMethod() == 0
-	case reflect.Struct:
-		return t.NumField() == 0 || hasExported(t) || hasMarshaler(t)
-	}
-	return true
-}
-
-func hasMarshaler(t reflect.Type) bool {
-	p := reflect.PointerTo(t)
-	return p.Implements(reflect.TypeFor[json.Marshaler]()) && p.Implements(reflect.TypeFor[json.Unmarshaler]()) ||
-		p.Implements(reflect.TypeFor[enc.TextMarshaler]()) && p.Implements(reflect.TypeFor[enc.TextUnmarshaler]())
-}
-
-func hasExported(t reflect.Type) bool {
-	for f := range t.Fields() {
-		if f.IsExported() || f.Anonymous {
-			return true
-		}
-	}
-	return false
-}
-
-func holdsSecret(t reflect.Type, seen map[reflect.Type]bool) bool {
-	if t == reflect.TypeFor[secrets.Secret]() {
-		return true
-	}
-	if seen[t] {
-		return false
-	}
-	seen[t] = true
-	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Array:
-		return holdsSecret(t.Elem(), seen)
-	case reflect.Map:
-		return holdsSecret(t.Key(), seen) || holdsSecret(t.Elem(), seen)
-	case reflect.Struct:
-		for f := range t.Fields() {
-			if holdsSecret(f.Type, seen) {
-				return true
-			}
-		}
-	}
-	return false
 }
