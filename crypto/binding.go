@@ -43,7 +43,8 @@ const (
 // 4,096 bytes, 1 byte and 4 bytes for each string included; otherwise the calls
 // that take the Binding return an error.
 func Bind(purpose, part string, more ...string) Binding {
-	return newBinding(boundForm, append([]string{purpose, part}, more...))
+	var few [8]string // stays on the stack
+	return newBinding(boundForm, append(append(few[:0], purpose, part), more...))
 }
 
 // Unbound returns the Binding to a purpose alone: whatever was sealed with it can

@@ -21,9 +21,9 @@ func TestAllocations(t *testing.T) {
 		most float64
 		f    func() error
 	}{
-		"Value": {10, func() error { _, err := c.Value(v, row).Value(); return err }},
-		"Scan":  {7, func() error { return c.Scan(&v, &row).Scan(sealed) }},
-		"Index": {22, func() error { _, err := c.Index(v); return err }},
+		"Value": {8, func() error { _, err := c.Value(v, row).Value(); return err }},
+		"Scan":  {6, func() error { return c.Scan(&v, &row).Scan(sealed) }},
+		"Index": {21, func() error { _, err := c.Index(v); return err }},
 	} {
 		got := testing.AllocsPerRun(200, func() {
 			if err := call.f(); err != nil {

@@ -75,31 +75,45 @@ func encodingOf(t reflect.Type) encoding {
 
 // encode returns the first byte and the value v, which is addressable and of type c.typ.
 func (c codec) encode(v reflect.Value) ([]byte, error) {
-	out := []byte{byte(c.encoding)}
 	switch c.encoding {
 	case encodingString:
-		return append(out, v.String()...), nil
+		return append(c.encoded(v.Len()), v.String()...), nil
 	case encodingBytes:
-		return append(out, v.Bytes()...), nil
+		return append(c.encoded(v.Len()), v.Bytes()...), nil
+	case encodingJSON:
+		text, err := c.encodeJSON(v)
+		defer clear(text)
+		return append(c.encoded(len(text)), text...), err
+	}
+	return c.encodeFixed(v), nil
+}
+
+// encoded returns the first byte, with room for n more.
+func (c codec) encoded(n int) []byte {
+	return append(make([]byte, 0, 1+n), byte(c.encoding))
+}
+
+func (c codec) encodeFixed(v reflect.Value) []byte {
+	n, _ := c.encoding.size()
+	out := c.encoded(n)
+	switch c.encoding {
 	case encodingBool:
 		if v.Bool() {
-			return append(out, 1), nil
+			return append(out, 1)
 		}
-		return append(out, 0), nil
+		return append(out, 0)
 	case encodingInt:
-		return binary.BigEndian.AppendUint64(out, uint64(v.Int())), nil
+		return binary.BigEndian.AppendUint64(out, uint64(v.Int()))
 	case encodingUint:
-		return binary.BigEndian.AppendUint64(out, v.Uint()), nil
+		return binary.BigEndian.AppendUint64(out, v.Uint())
 	case encodingFloat:
-		return binary.BigEndian.AppendUint64(out, math.Float64bits(v.Float())), nil
+		return binary.BigEndian.AppendUint64(out, math.Float64bits(v.Float()))
 	case encodingTime:
 		t := v.Convert(timeType).Interface().(time.Time)
 		out = binary.BigEndian.AppendUint64(out, uint64(t.Unix()))
-		return binary.BigEndian.AppendUint32(out, uint32(t.Nanosecond())), nil
+		return binary.BigEndian.AppendUint32(out, uint32(t.Nanosecond()))
 	}
-	text, err := c.encodeJSON(v)
-	defer clear(text)
-	return append(out, text...), err
+	return out
 }
 
 // decode sets dst, of type c.typ, unless it returns an error.

@@ -15,15 +15,17 @@
 //
 // A time keeps its instant to the nanosecond and comes back in UTC. JSON carries exported
 // fields only, and a field that T does not know is an error on reading, so that no older
-// version of a program drops it: keep a field for as long as rows have it.
+// version of a program drops it: keep a field for as long as rows have it. A value whose
+// JSON is not read back as the same JSON is an error on sealing: text that is not UTF-8,
+// or an integer beyond 2^53 in an interface.
 //
 // NULL stays NULL: T is a *U or sql.Null[U] for that, or []byte, whose nil is NULL as
 // it is throughout database/sql. For other types NULL is an error. NULL is not sealed.
 //
 // A T that holds a [secrets.Secret] anywhere is refused, as are sql.NullString and its
 // like (sql.Null does the same), channels, functions, complex numbers, interfaces with
-// methods, and structs all of whose fields encoding/json leaves out. What an interface
-// value holds nobody can check beforehand.
+// methods, and structs all of whose fields encoding/json leaves out. A Secret that only
+// the value shows, in an interface, is an error on sealing.
 //
 // # Row ids
 //
@@ -43,7 +45,8 @@
 //
 // A token of few bits tells less and finds more rows in vain, which [Column.Match] sorts
 // out after decryption. Of R rows with different values, a lookup finds C = R / 2^bits
-// in vain. The rule is 2 <= C < sqrt(R), for the R that the table will grow to:
+// in vain. The rule is 2 <= C < sqrt(R), for the R that the table will grow to; as long
+// as it has fewer rows, tokens tell more, and less so with few bits:
 //
 //	rows           bits
 //	1,000          5 to 8
@@ -63,12 +66,14 @@
 // lookups go by the tokens of all keys, so rows are found at all times. Then, for each row
 // that [Column.NeedsReseal], write Value and Token anew in one UPDATE, and drop the
 // old key when none is left. Values of an [EnvelopeColumn] are envelopes, for
-// [crypto.Envelope.RewrapHeader], and only their tokens follow the index keys.
+// [crypto.Envelope.RewrapHeader], and only their tokens follow the index keys:
+// write those anew that are not what Token returns.
 //
 // # Security
 //
 // A value that was altered, or copied to another row, column or table, does not open. It
-// hides neither its length nor whether it is NULL. Nor is it noticed that an older value
+// hides neither its length nor whether it is NULL. It opens in the same place of another
+// database that has the same keys: give each database, and each tenant, its own. Nor is it noticed that an older value
 // of the same row was put back, that a value was set to NULL, that a row was deleted, or
 // that a token was changed, after which a lookup misses the row.
 //
@@ -83,7 +88,7 @@
 //
 // [crypto.ErrOpen], without a reason, for what does not open; that includes a value whose
 // row id was read after it. A [crypto.KEKError] of an Envelope. Any other error is a
-// mistake of the caller (a NULL without a place, another type, no row id, a zero Column)
+// mistake of the caller (a NULL without a place, another type, no row id, a nil or zero Column)
 // and says what to change. No error holds a value, a token, an id or a key, and Scan
 // changes nothing when it fails.
 //

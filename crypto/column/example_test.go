@@ -62,7 +62,7 @@ func ExampleWithIndex() {
 	defer db.Close()
 
 	emails, err := column.New[string](keyring, "users", "email",
-		column.WithIndex(15), column.WithNormalizer(strings.ToLower))
+		column.WithIndex(12), column.WithNormalizer(strings.ToLower))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -85,10 +85,10 @@ func findUsers(ctx context.Context, db *sql.DB, emails *column.Column[string], w
 		return nil, err
 	}
 	var args []any
-	for _, token := range tokens { // one for each key
+	for _, token := range tokens { // one for each key, none of NULL
 		args = append(args, token)
 	}
-	rows, err := db.QueryContext(ctx, "SELECT id, email FROM users WHERE email_idx IN (?"+strings.Repeat(", ?", len(args)-1)+")", args...)
+	rows, err := db.QueryContext(ctx, "SELECT id, email FROM users WHERE email_idx IN (NULL"+strings.Repeat(", ?", len(args))+")", args...)
 	if err != nil {
 		return nil, err
 	}

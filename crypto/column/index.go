@@ -45,8 +45,9 @@ func WithIndex(bits int) Option {
 // for e-mail addresses: tokens are those of f(v), and Match compares them. What is sealed
 // is v itself. Without it, only values equal in every byte are found.
 //
-// U is the T of the column, or what a *T or sql.Null[T] holds. The result of f for a
-// value must not change as long as tokens of it are stored.
+// U is the T of the column, or what a *T or sql.Null[T] holds. What f returns for a value
+// must not change as long as tokens of it are stored, and f must not write to a []byte
+// that it is given.
 func WithNormalizer[U any](f func(U) U) Option {
 	return func(x *index) {
 		x.normalizedType, x.normalize = reflect.TypeFor[U](), nil
