@@ -99,6 +99,7 @@
 // # Performance
 //
 // A value costs what a message of a [crypto.Compact] costs, and 46 bytes beside its
-// encoding: the characters of a string, 8 bytes for a number, 12 for a time. A token costs
-// two HMACs for each key. A service behind an Envelope is asked once for many values.
+// encoding: the characters of a string, 8 bytes for a number, 12 for a time. JSON is read
+// back once when it is sealed. A token costs two HMACs for each key. A service behind an
+// Envelope is asked once for many values.
 package column

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pavise/pavise/crypto"
@@ -16,7 +19,7 @@ import (
 
 type (
 	level  uint8
-	closed struct{ v int }
+	closed struct{ _ int }
 	around struct{ Inside []closed }
 	self   *self
 	loop   struct {
@@ -29,6 +32,15 @@ type (
 
 // MarshalJSON has no counterpart that reads what it writes.
 func (o oneWay) MarshalJSON() ([]byte, error) { return []byte(`["` + o.V + `"]`), nil }
+
+// named is written as its name, so that it may well point to itself.
+type named struct {
+	Name string
+	Any  any
+}
+
+func (n *named) MarshalJSON() ([]byte, error)    { return json.Marshal(n.Name) }
+func (n *named) UnmarshalJSON(text []byte) error { return json.Unmarshal(text, &n.Name) }
 
 func refusesToSeal[T any](t *testing.T, v T, want string) {
 	t.Helper()
@@ -60,10 +72,6 @@ func TestJSONSealsWhatComesBack(t *testing.T) {
 func TestSecretInInterface(t *testing.T) {
 	s := secrets.New([]byte("7654321"))
 	type holder struct{ Any any }
-	type pair struct {
-		hidden any
-		Any    any
-	}
 	refusesToSeal(t, any(s), "secrets.Secret")
 	refusesToSeal(t, any(&s), "secrets.Secret")
 	refusesToSeal(t, map[string]any{"a": []any{map[string]any{"b": s}}}, "secrets.Secret")
@@ -71,9 +79,9 @@ func TestSecretInInterface(t *testing.T) {
 	refusesToSeal(t, &holder{map[string]*secrets.Secret{"a": &s}}, "secrets.Secret")
 	refusesToSeal(t, sql.Null[holder]{V: holder{&holder{s}}, Valid: true}, "secrets.Secret")
 	refusesToSeal(t, [1]any{struct{ K crypto.Key }{crypto.GenerateKey()}}, "secrets.Secret")
-	cycle := &pair{Any: "a"}
-	cycle.hidden = cycle
-	seal(t, newColumn[*pair](t), cycle, "1")
+	cycle := &named{Name: "a"}
+	cycle.Any = cycle
+	seal(t, newColumn[*named](t), cycle, "1")
 }
 
 func TestCyclesEnd(t *testing.T) {
@@ -127,6 +135,20 @@ func TestNullIsNoStruct(t *testing.T) {
 	}
 	if got, err := as[map[string]string, []string](t, nil); err != nil || got != nil {
 		t.Errorf("null as a slice: %v, %v", got, err)
+	}
+}
+
+func TestOneJSONValue(t *testing.T) {
+	k := newKeyring(t)
+	c := columnOf[map[string]int](t, k, "t", "c")
+	for text, want := range map[string]bool{`{"a":1}`: true, `{"a":1} `: true, `{"a":1}{}`: false, `{"a":1}x`: false, `{"a":`: false, ``: false} {
+		ciphertext, err := sealed(k, []byte("\x08"+text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := open(c, ciphertext, "1"); (err == nil) != want || want && got["a"] != 1 || !want && got != nil {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
 	}
 }
 
@@ -213,4 +235,29 @@ func TestNilColumn(t *testing.T) {
 func TestNamedBytes(t *testing.T) {
 	returns(t, []level{1, 255}, []level{}, nil)
 	returns[sql.Null[[]level]](t, sql.Null[[]level]{V: []level{7}, Valid: true}, sql.Null[[]level]{})
+}
+
+// One Column serves all goroutines of a program.
+func TestConcurrentUse(t *testing.T) {
+	c := newColumn[*string](t, column.WithIndex(16), column.WithNormalizer(strings.ToLower))
+	var all sync.WaitGroup
+	for g := range 8 {
+		all.Go(func() {
+			row := strconv.Itoa(g)
+			for i := range 50 {
+				v, other, got := fmt.Sprint("Value", g, i), fmt.Sprint("vALUE", g, i), (*string)(nil)
+				sealed, err := c.Value(&v, row).Value()
+				if err != nil || c.Scan(&got, &row).Scan(sealed) != nil || got == nil || *got != v {
+					t.Errorf("%s came back otherwise, %v", v, err)
+					return
+				}
+				mine, err := c.Index(&v)
+				same, errSame := c.Index(&other)
+				if err != nil || errSame != nil || !bytes.Equal(mine[0], same[0]) || !c.Match(&v, &other) || c.NeedsReseal(sealed.([]byte)) {
+					t.Errorf("%s is not found", v)
+				}
+			}
+		})
+	}
+	all.Wait()
 }

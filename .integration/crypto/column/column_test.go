@@ -166,7 +166,7 @@ func read[T any](t *testing.T, db *database, c *column.Column[T], table, name, r
 }
 
 // find looks v up as an application does, and says how many rows the token alone found.
-func find(t *testing.T, db *database, c *column.Column[string], v string) (ids []string, candidates int) {
+func find[T ~string | ~*string](t *testing.T, db *database, c *column.Column[T], v T) (ids []string, candidates int) {
 	t.Helper()
 	tokens, err := c.Index(v)
 	if err != nil {
@@ -176,13 +176,14 @@ func find(t *testing.T, db *database, c *column.Column[string], v string) (ids [
 	for _, token := range tokens {
 		args = append(args, token)
 	}
-	rows, err := db.QueryContext(t.Context(), db.bind("SELECT id, email FROM pavise_people WHERE email_idx IN (?"+strings.Repeat(", ?", len(args)-1)+") ORDER BY id"), args...)
+	rows, err := db.QueryContext(t.Context(), db.bind("SELECT id, email FROM pavise_people WHERE email_idx IN (NULL"+strings.Repeat(", ?", len(args))+") ORDER BY id"), args...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var id, email string
+		var id string
+		var email T
 		if err := rows.Scan(&id, c.Scan(&email, &id)); err != nil {
 			t.Fatal(err)
 		}
@@ -337,6 +338,12 @@ func TestColumnNull(t *testing.T) {
 			if err != nil || (p == nil) != isNull || (phone == nil) != isNull || b.Valid == isNull || !isNull && b != when {
 				t.Errorf("%s: %v, %v, %v, %v", id, p, phone, b, err)
 			}
+		}
+		if got, candidates := find(t, db, emails, nil); candidates != 0 {
+			t.Errorf("a lookup of NULL finds %v", got)
+		}
+		if got, _ := find(t, db, emails, &email); !slices.Equal(got, []string{"empty"}) {
+			t.Errorf("a lookup of the empty value finds %v", got)
 		}
 		if _, err := read(t, db, newColumn[string](t, k, "pavise_people", "email"), "pavise_people", "email", "null"); err == nil || !strings.Contains(err.Error(), "value is NULL") {
 			t.Errorf("NULL into a string: %v", err)
