@@ -16,11 +16,11 @@ const (
 // follows the last full unit stays in it.
 type feed struct {
 	unit    int // bytes
-	batch   int // units worth to be held
+	most    int // units worth to be held
 	seen    int64
 	buf     []byte
 	pending []byte // of buf: not yet taken
-	spare   []byte // the other buffer of ahead
+	fast    bool   // the reader fills what it is given
 	eof     bool   // the reader has ended
 	err     error  // it has failed; pending comes before it
 }
@@ -63,41 +63,34 @@ func (f *feed) fill(r io.Reader) error {
 			}
 		}
 	}
+	f.fast = len(f.pending) >= feedUnits*f.unit
 	if len(f.pending) >= f.unit {
 		return nil
 	}
 	return f.err
 }
 
+// pipes reports whether the stream is one that several cores gain from.
+func (f *feed) pipes() bool { return f.most > feedUnits && f.seen >= longFeed && f.fast }
+
 // done reports whether nothing is left but what makes no unit.
 func (f *feed) done() bool { return f.eof && len(f.pending) < f.unit }
 
-// ahead takes the full units that are there and, if r keeps up with several cores,
-// reads those that follow while the caller works on them. What it returns ends that:
-// call it before f is used again, and before the caller of the stream gets control
-// back, so that no goroutine stays. A panic of r comes out of it.
-func (f *feed) ahead(r io.Reader) (full []byte, wait func()) {
-	full = f.full()
-	f.take(len(full))
-	if f.batch <= feedUnits || 2*len(full) < f.unit*f.batch || f.eof || f.err != nil {
-		return full, func() {}
+// batch fills b from r with the buffer of f, which goes on with the one of b.
+func (f *feed) batch(b *batch, r io.Reader) bool {
+	defer func(most int) { f.most = most }(f.most)
+	f.most = pipeUnits
+	if f.fill(r) != nil || f.done() {
+		return false
 	}
-	if len(f.spare) < len(f.buf) {
-		clear(f.spare)
-		f.spare = make([]byte, len(f.buf))
+	b.in = f.full()
+	f.take(len(b.in))
+	if len(b.buf) == 0 {
+		b.buf = make([]byte, pipeUnits*f.unit)
 	}
-	f.buf, f.spare = f.spare, f.buf
+	f.buf, b.buf = b.buf, f.buf
 	f.pending = f.buf[:copy(f.buf, f.pending)]
-	done := make(chan any, 1)
-	go func() {
-		defer func() { done <- recover() }()
-		f.fill(r)
-	}()
-	return full, func() {
-		if v := <-done; v != nil {
-			panic(v)
-		}
-	}
+	return true
 }
 
 // space returns the free memory behind the pending bytes, less than a unit: with them
@@ -122,7 +115,7 @@ func (f *feed) units() int {
 	case f.seen < longFeed:
 		return feedUnits
 	default:
-		return f.batch
+		return f.most
 	}
 }
 
@@ -134,6 +127,5 @@ func (f *feed) grow(n int) {
 // wipe forgets what is pending.
 func (f *feed) wipe() {
 	clear(f.buf)
-	clear(f.spare)
-	*f = feed{unit: f.unit, batch: f.batch}
+	*f = feed{unit: f.unit, most: f.most}
 }

@@ -95,7 +95,7 @@ func TestStreamsReadAhead(t *testing.T) {
 			err := c.move(writerFunc(func(p []byte) (int, error) {
 				written += int64(len(p))
 				time.Sleep(time.Nanosecond) // until all else is blocked
-				ahead = ahead || read.Load() > written+1<<20
+				ahead = ahead || read.Load() > written+1<<18
 				return len(p), nil
 			}), readerFunc(func(p []byte) (int, error) {
 				n, err := source.Read(p)
@@ -127,12 +127,61 @@ func TestPanicOfTheReader(t *testing.T) {
 	if v := recovered(func() { r.WriteTo(io.Discard) }); v != errDisk {
 		t.Errorf("WriteTo: %v", v)
 	}
-	w, err := k.Writer(io.Discard, b)
-	if err != nil {
-		t.Fatal(err)
+	for _, size := range []int{100, 20_000, 6 << 20} {
+		w, err := k.Writer(io.Discard, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := recovered(func() { w.ReadFrom(&stepReader{[][]byte{plaintext[:size]}, breaks}) }); v != errDisk {
+			t.Errorf("ReadFrom: %v", v)
+		}
+		if err := w.Close(); err == nil {
+			t.Errorf("%d bytes: Close wrote the end of a plaintext that is not complete", size)
+		}
 	}
-	if v := recovered(func() { w.ReadFrom(&stepReader{[][]byte{plaintext[:6<<20]}, breaks}) }); v != errDisk {
-		t.Errorf("ReadFrom: %v", v)
+}
+
+// A panic of the underlying writer comes out of the call too, and what it has lost is
+// not passed over.
+func TestPanicOfTheWriter(t *testing.T) {
+	k, b := newKeyring(t).WithWorkers(2), Bind("test", "1")
+	plaintext := plaintextOf(longStream)
+	sealed := seal(t, k, plaintext, b)
+	breaks := func() io.Writer {
+		room := 4 << 20
+		return writerFunc(func(p []byte) (int, error) {
+			if room -= len(p); room < 0 {
+				panic(errDisk)
+			}
+			return len(p), nil
+		})
+	}
+	recovered := func(f func()) (v any) {
+		defer func() { v = recover() }()
+		f()
+		return nil
+	}
+	r := mustReader(t, k, sealed, b)
+	if v := recovered(func() { r.WriteTo(breaks()) }); v != errDisk {
+		t.Errorf("WriteTo: %v", v)
+	}
+	if got, err := io.ReadAll(r); len(got) > 0 || err == nil {
+		t.Errorf("WriteTo: %d bytes after a gap, %v", len(got), err)
+	}
+	for name, write := range map[string]func(*Writer){
+		"Write":    func(w *Writer) { w.Write(plaintext) },
+		"ReadFrom": func(w *Writer) { w.ReadFrom(bytes.NewReader(plaintext)) },
+	} {
+		w, err := k.Writer(breaks(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := recovered(func() { write(w) }); v != errDisk {
+			t.Errorf("%s: %v", name, v)
+		}
+		if err := w.Close(); err == nil {
+			t.Errorf("%s: Close wrote the end of a stream with a gap", name)
+		}
 	}
 }
 

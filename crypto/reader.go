@@ -24,11 +24,12 @@ type Reader struct {
 	buf    []byte // for opened chunks that the caller's memory does not hold
 	plain  []byte // of buf: what is not yet returned
 	err    error  // sticky; plain comes before it
+	held   batches
 	failed func() // told about damage; nil is nobody
 }
 
 func newReader(r io.Reader, c cobblestone.Chunks, failed func()) *Reader {
-	return &Reader{r: r, chunks: c, sealed: feed{unit: cobblestone.SealedSize, batch: c.Batch()}, failed: failed}
+	return &Reader{r: r, chunks: c, sealed: feed{unit: cobblestone.SealedSize, most: c.Batch()}, failed: failed}
 }
 
 // Read decrypts into p: into memory of its own first if p holds less than a chunk. An
@@ -53,42 +54,91 @@ func (r *Reader) Read(p []byte) (int, error) {
 // WriteTo decrypts all that is left to w; it is what io.Copy uses. An error of w is
 // wrapped and does not stay: nothing is lost but what w took.
 func (r *Reader) WriteTo(w io.Writer) (n int64, err error) {
-	for {
-		m, err := r.pass(w)
-		switch n += m; {
-		case err == io.EOF:
-			return n, nil
-		case err != nil:
-			return n, err
+	for err == nil {
+		var m int64
+		if len(r.plain) == 0 && r.err == nil && r.sealed.pipes() && !r.sealed.done() {
+			m, err = r.pipe(w)
+		} else {
+			m, err = r.pass(w)
 		}
+		n += m
 	}
+	if err == io.EOF {
+		err = nil
+	}
+	return n, err
 }
 
-// pass writes what has been decrypted to w, or else decrypts and writes what is there,
-// while the underlying reader is read.
+// pass writes what has been decrypted to w, or else decrypts and writes what is there.
 func (r *Reader) pass(w io.Writer) (int64, error) {
 	if len(r.plain) == 0 {
-		if r.fill() {
-			full, wait := r.sealed.ahead(r.r)
-			defer wait()
-			r.plain = r.open(r.buffer(len(full)), full)
-		}
+		r.next(nil)
 		if len(r.plain) == 0 {
 			return 0, r.err
 		}
 	}
-	n, err := w.Write(r.plain)
-	if n < 0 || n > len(r.plain) {
-		return 0, errBadCount
+	n, err := writePlain(w, r.plain)
+	r.plain = r.plain[n:]
+	return int64(n), err
+}
+
+// pipe decrypts with several cores what the underlying reader has. What w does not
+// take is kept in r.plain.
+func (r *Reader) pipe(w io.Writer) (written int64, err error) {
+	r.err = errInterrupted // by a panic: what it lost is missing
+	p := pipeline{
+		read: func(b *batch) bool {
+			if !r.sealed.batch(b, r.r) {
+				return false
+			}
+			b.number = r.number
+			r.number += uint64(len(b.in) / cobblestone.SealedSize)
+			return true
+		},
+		work: func(c *cobblestone.Chunks, b *batch) { b.out, b.intact = c.OpenFull(b.out[:0], b.in, b.number) },
 	}
-	if err == nil && n < len(r.plain) {
+	damaged := false
+	p.run(&r.chunks, &r.held, func(b *batch) bool {
+		if damaged {
+			return false
+		}
+		n := 0
+		if err == nil {
+			n, err = writePlain(w, b.out)
+			written += int64(n)
+		}
+		r.keep(b.out[n:])
+		damaged = !b.intact
+		return err == nil && !damaged
+	})
+	if r.err = nil; damaged {
+		r.damaged()
+	}
+	return written, err
+}
+
+// keep adds to what is not yet returned.
+func (r *Reader) keep(plain []byte) {
+	if len(plain) == 0 {
+		return
+	}
+	kept := append(append(make([]byte, 0, len(r.plain)+len(plain)), r.plain...), plain...)
+	clear(r.buf)
+	r.buf, r.plain = kept, kept
+}
+
+func writePlain(w io.Writer, plain []byte) (int, error) {
+	n, err := w.Write(plain)
+	switch {
+	case n < 0 || n > len(plain):
+		return 0, errBadCount
+	case err == nil && n < len(plain):
 		err = io.ErrShortWrite
 	}
-	r.plain = r.plain[n:]
 	if err != nil {
-		return int64(n), fmt.Errorf("crypto: writing the plaintext: %w", err)
+		err = fmt.Errorf("crypto: writing the plaintext: %w", err)
 	}
-	return int64(n), nil
+	return n, err
 }
 
 // Close wipes what was decrypted and not read. It does not close the underlying
@@ -96,6 +146,7 @@ func (r *Reader) pass(w io.Writer) (int64, error) {
 func (r *Reader) Close() error {
 	clear(r.buf)
 	r.sealed.wipe()
+	r.held.wipe()
 	r.chunks, r.buf, r.plain, r.err = cobblestone.Chunks{}, nil, nil, errStreamClosed
 	return nil
 }

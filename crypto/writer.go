@@ -13,7 +13,8 @@ import (
 // The end says that the plaintext is complete. To give a stream up, do not close the
 // Writer: it holds nothing but memory. A deferred Close would also end the stream of
 // a function that returns early with an error. After a failed write, and after an
-// error of the reader of [Writer.ReadFrom], which is io.Copy, Close writes no end.
+// error or a panic of the reader of [Writer.ReadFrom], which is io.Copy, Close writes
+// no end.
 //
 // A Writer is not safe for concurrent use.
 type Writer struct {
@@ -22,7 +23,8 @@ type Writer struct {
 	number uint64 // of the next chunk
 	plain  feed   // what is not yet sealed: less than a chunk between calls
 	sealed []byte // what is not yet written: the header before the first chunk
-	err    error  // sticky
+	held   batches
+	err    error // sticky
 	closed bool
 }
 
@@ -36,7 +38,7 @@ func newWriter(w io.Writer, head []byte, key *cobblestone.Key, skipFIPS bool, co
 	}
 	sealed := make([]byte, 0, len(head)+len(salted)+cobblestone.SealedSize)
 	return &Writer{
-		w: w, chunks: c, plain: feed{unit: cobblestone.ChunkSize, batch: c.Batch()},
+		w: w, chunks: c, plain: feed{unit: cobblestone.ChunkSize, most: c.Batch()},
 		sealed: append(append(sealed, head...), salted...),
 	}, nil
 }
@@ -53,14 +55,11 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 			return 0, err
 		}
 	}
-	for len(p)-n >= cobblestone.ChunkSize {
-		batch := min(len(p)-n, w.plain.batch*cobblestone.ChunkSize)
-		batch -= batch % cobblestone.ChunkSize
-		if err := w.sealFull(p[n : n+batch]); err != nil {
-			return n, err
-		}
-		n += batch
+	full := len(p) - n - (len(p)-n)%cobblestone.ChunkSize
+	if err := w.sealFull(p[n : n+full]); err != nil {
+		return n, err
 	}
+	n += full
 	return n + w.plain.add(p[n:]), nil
 }
 
@@ -71,25 +70,19 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 		return 0, err
 	}
 	w.plain.eof = false
-	for start := w.plain.seen; !w.plain.done(); {
-		err := w.plain.fill(r)
-		n = w.plain.seen - start
-		if err != nil {
-			return n, w.fail("reading the plaintext", err)
+	w.err = errInterrupted // by a panic of r: what it had left is missing
+	start := w.plain.seen
+	for err == nil && !w.plain.done() {
+		if w.plain.pipes() {
+			err = w.pipeFrom(r)
+		} else if err = w.plain.fill(r); err != nil {
+			err = w.fail("reading the plaintext", err)
+		} else {
+			err = w.sealPending()
 		}
-		if err := w.sealFrom(r); err != nil {
-			return n, err
-		}
-		n = w.plain.seen - start
 	}
-	return n, nil
-}
-
-// sealFrom seals and writes the full chunks that are pending, while r is read.
-func (w *Writer) sealFrom(r io.Reader) error {
-	full, wait := w.plain.ahead(r)
-	defer wait()
-	return w.sealFull(full)
+	w.err = err
+	return w.plain.seen - start, err
 }
 
 // Close writes the end of the stream. It does not close the underlying writer. A
@@ -104,6 +97,7 @@ func (w *Writer) Close() error {
 		w.flush()
 	}
 	w.plain.wipe()
+	w.held.wipe()
 	w.chunks, w.sealed = cobblestone.Chunks{}, nil
 	return w.err
 }
@@ -122,21 +116,83 @@ func (w *Writer) sealPending() error {
 	return w.sealFull(full)
 }
 
+// sealFull seals full chunks straight from plaintext.
 func (w *Writer) sealFull(plaintext []byte) error {
-	if len(plaintext) == 0 {
-		return nil
+	if len(plaintext) >= longFeed && w.plain.most > feedUnits {
+		return w.pipeFull(plaintext)
 	}
-	w.sealed = w.chunks.SealFull(w.sealed, plaintext, w.number)
-	w.number += uint64(len(plaintext) / cobblestone.ChunkSize)
-	return w.flush()
+	for len(plaintext) > 0 {
+		n := min(len(plaintext), feedUnits*cobblestone.ChunkSize)
+		w.sealed = w.chunks.SealFull(w.sealed, plaintext[:n], w.number)
+		w.number += uint64(n / cobblestone.ChunkSize)
+		plaintext = plaintext[n:]
+		if err := w.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
+// pipeFull is sealFull with several cores.
+func (w *Writer) pipeFull(plaintext []byte) error {
+	return w.pipe(func(b *batch) bool {
+		b.in = plaintext[:min(len(plaintext), pipeUnits*cobblestone.ChunkSize)]
+		plaintext = plaintext[len(b.in):]
+		return len(b.in) > 0
+	})
+}
+
+// pipeFrom seals what r has with several cores.
+func (w *Writer) pipeFrom(r io.Reader) error {
+	return w.pipe(func(b *batch) bool { return w.plain.batch(b, r) })
+}
+
+// pipe seals what read brings.
+func (w *Writer) pipe(read func(*batch) bool) error {
+	if err := w.flush(); err != nil { // the header
+		return err
+	}
+	before := w.err
+	w.err = errInterrupted // by a panic: what it lost is missing
+	p := pipeline{
+		read: func(b *batch) bool {
+			if !read(b) {
+				return false
+			}
+			b.number = w.number
+			w.number += uint64(len(b.in) / cobblestone.ChunkSize)
+			return true
+		},
+		work: func(c *cobblestone.Chunks, b *batch) { b.out = c.SealFull(b.out[:0], b.in, b.number) },
+	}
+	var err error
+	p.run(&w.chunks, &w.held, func(b *batch) bool {
+		if err == nil {
+			err = w.write(b.out)
+		}
+		return err == nil
+	})
+	if w.err = err; err == nil {
+		w.err = before
+	}
+	return err
+}
+
+// flush writes what is sealed, if there is something.
 func (w *Writer) flush() error {
-	n, err := w.w.Write(w.sealed)
-	if err == nil && n != len(w.sealed) {
+	sealed := w.sealed
+	w.sealed = w.sealed[:0]
+	if len(sealed) == 0 {
+		return nil
+	}
+	return w.write(sealed)
+}
+
+func (w *Writer) write(sealed []byte) error {
+	n, err := w.w.Write(sealed)
+	if err == nil && n != len(sealed) {
 		err = io.ErrShortWrite
 	}
-	w.sealed = w.sealed[:0]
 	if err != nil {
 		return w.fail("writing the ciphertext", err)
 	}

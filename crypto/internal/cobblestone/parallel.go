@@ -20,13 +20,21 @@ func (k *Key) WithWorkers(n int) *Key {
 
 // Batch returns how many chunks are worth to be sealed or opened in one call.
 func (c *Chunks) Batch() int {
-	if n := c.cores(); n > 1 {
+	if n := c.Workers(); n > 1 {
 		return n * parallelChunks
 	}
 	return 8
 }
 
-func (c *Chunks) cores() int {
+// Serial returns c for one goroutine.
+func (c *Chunks) Serial() Chunks {
+	own := *c
+	own.workers = 1
+	return own
+}
+
+// Workers returns how many goroutines work on one message.
+func (c *Chunks) Workers() int {
 	if c.workers > 0 {
 		return c.workers
 	}
@@ -34,7 +42,7 @@ func (c *Chunks) cores() int {
 }
 
 // parallel reports whether n chunks are worth more than one worker.
-func (c *Chunks) parallel(n int) bool { return n >= parallelChunks && c.cores() > 1 }
+func (c *Chunks) parallel(n int) bool { return n >= parallelChunks && c.Workers() > 1 }
 
 func (c *Chunks) sealParallel(dst, plaintext []byte, number uint64) []byte {
 	n := len(plaintext) / ChunkSize
@@ -79,7 +87,7 @@ func (c *Chunks) share(n int, f func(own *Chunks, from, to int)) {
 		}
 	}
 	var wg sync.WaitGroup
-	for range min(c.cores(), (n+runChunks-1)/runChunks) - 1 {
+	for range min(c.Workers(), (n+runChunks-1)/runChunks) - 1 {
 		wg.Go(work)
 	}
 	work()
