@@ -20,6 +20,9 @@ import (
 // Concurrent calls that miss the same DEK wait for one call of its KEK.
 //
 // A DEK is wiped when its time is over and the last call that uses it returns.
+//
+// The same limits hold for what [Envelope.SealFor] keeps besides: the keys of at most
+// MaxEntries subjects, for MaxAge, and the DEKs that their stored forms are sealed under.
 type DEKCache struct {
 	// MaxAge is how long a DEK is kept after the KEKs have answered, on either side:
 	// 5 minutes by default, 1 millisecond to 24 hours. No change of the wall clock
@@ -132,10 +135,8 @@ func (e *Envelope) Close() error {
 	if e.caches != nil {
 		e.caches.sealing.close()
 		e.caches.opening.close()
+		e.subjects.close()
 		e.caches.flights.close()
-	}
-	if e.subjects != nil {
-		e.subjects.cache.close()
 	}
 	return nil
 }

@@ -84,7 +84,8 @@ func (c *subjectCache) ask() asked {
 }
 
 // put keeps a copy of a key, unless any subject was forgotten since the store was
-// asked for it: it may have been this one.
+// asked for it: it may have been this one. Nor does the answer to an earlier question
+// take the place of a later one.
 func (c *subjectCache) put(key subjectKey, a asked) {
 	if c == nil {
 		return
@@ -93,6 +94,9 @@ func (c *subjectCache) put(key subjectKey, a asked) {
 	defer c.mu.Unlock()
 	left := c.limits.MaxAge - time.Since(a.at)
 	if c.closed || c.forgotten != a.forgotten || left <= 0 {
+		return
+	}
+	if el := c.ofSubj[key.subject]; el != nil && el.Value.(*subjectEntry).since.After(a.at) {
 		return
 	}
 	c.dropSubject(key.subject)

@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
-	"fmt"
 
+	"github.com/pavise/pavise/crypto/internal/cobblestone"
 	"github.com/pavise/pavise/crypto/internal/xaes"
 )
 
@@ -16,9 +15,10 @@ import (
 //
 // The subject key itself stands in the store only, as an envelope that the same
 // Envelope seals to its KEKs, bound to id and subject.
-const subjectIDLen = 16
-
-var errSubjectID = errors.New("crypto: store of subject keys returned an id that is not 16 bytes long")
+const (
+	subjectIDLen = 16
+	maxStoredKey = maxHeader + cobblestone.HeaderSize + dekSize + cobblestone.TagSize
+)
 
 // subjectKey is the key of a subject in the clear. Whoever gets one wipes it.
 type subjectKey struct {
@@ -124,7 +124,7 @@ func (e *Envelope) subjectKeyToSeal(ctx context.Context, subject string) (subjec
 		return key, nil
 	}
 	asked := e.subjects.cache.ask()
-	id, wrapped, err := e.loadSubject(ctx, subject)
+	id, wrapped, err := e.subjects.store.load(ctx, subject)
 	if err != nil {
 		return subjectKey{}, err
 	}
@@ -147,9 +147,9 @@ func (e *Envelope) subjectKeyToOpen(ctx context.Context, id []byte) (subjectKey,
 		return key, nil
 	}
 	asked := e.subjects.cache.ask()
-	subject, wrapped, err := e.subjects.store.Find(ctx, id)
+	subject, wrapped, err := e.subjects.store.find(ctx, id)
 	if err != nil {
-		return subjectKey{}, fmt.Errorf("crypto: finding the key of a subject: %w", err)
+		return subjectKey{}, err
 	}
 	key, err := e.openSubjectKey(ctx, subject, id, wrapped)
 	if err != nil {
@@ -157,17 +157,6 @@ func (e *Envelope) subjectKeyToOpen(ctx context.Context, id []byte) (subjectKey,
 	}
 	e.subjects.cache.put(key, asked)
 	return key, nil
-}
-
-func (e *Envelope) loadSubject(ctx context.Context, subject string) (id, wrapped []byte, err error) {
-	id, wrapped, err = e.subjects.store.Load(ctx, subject)
-	switch {
-	case err != nil:
-		return nil, nil, fmt.Errorf("crypto: loading the key of a subject: %w", err)
-	case len(wrapped) > 0 && len(id) != subjectIDLen:
-		return nil, nil, errSubjectID
-	}
-	return id, wrapped, nil
 }
 
 // createSubjectKey returns the key that subject has when the store has answered:
@@ -181,38 +170,52 @@ func (e *Envelope) createSubjectKey(ctx context.Context, subject string) (subjec
 		key.wipe()
 		return subjectKey{}, err
 	}
-	id, held, err := e.subjects.store.Create(ctx, subject, bytes.Clone(key.id), wrapped)
+	id, held, err := e.subjects.store.create(ctx, subject, key.id, wrapped)
 	if err == nil && bytes.Equal(id, key.id) {
 		return key, nil
 	}
 	key.wipe()
-	switch {
-	case err != nil:
-		return subjectKey{}, fmt.Errorf("crypto: creating the key of a subject: %w", err)
-	case len(id) != subjectIDLen:
-		return subjectKey{}, errSubjectID
+	if err != nil {
+		return subjectKey{}, err
 	}
 	return e.openSubjectKey(ctx, subject, id, held)
 }
 
-// sealSubjectKey returns what the store keeps of a key. The data key of the Envelope
-// serves many, so that not each subject costs a call of the KEKs; but one that was
-// wrapped before a KEK rotated does not.
+// sealSubjectKey returns what the store keeps of a key.
 func (e *Envelope) sealSubjectKey(ctx context.Context, k subjectKey) ([]byte, error) {
-	wrapped, err := e.Seal(ctx, nil, k.secret, k.binding())
-	if err != nil || !e.NeedsRewrap(wrapped) {
-		return wrapped, err
-	}
-	own, err := e.generateKey(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer own.release()
 	bound, err := k.binding().encode()
 	if err != nil {
 		return nil, err
 	}
-	return e.sealUnder(own, nil, k.secret, bound)
+	under, err := e.keyOfStored(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer under.release()
+	return e.sealUnder(under, nil, k.secret, bound)
+}
+
+// keyOfStored returns a data key for stored forms, which the caller releases. It serves
+// many, so that not each subject costs a call of the KEKs; but one that was wrapped
+// before a KEK rotated does not. It serves no message: whose header is rewrapped would
+// take it to a new KEK, and with it what remains of deleted keys.
+func (e *Envelope) keyOfStored(ctx context.Context) (*dataKey, error) {
+	if e.subjects.sealing == nil {
+		return e.generateKey(ctx)
+	}
+	key, err := e.subjects.sealing.get(ctx, dekSize)
+	if err != nil || !e.NeedsRewrap(*key.header.Load()) {
+		return key, err
+	}
+	key.release()
+	return e.generateKey(ctx)
+}
+
+// isStoredKey tells what can be a stored form: no row longer than any, and no key under
+// the key of a subject, of which a store could make a ring.
+func isStoredKey(wrapped []byte) bool {
+	h, _, ok := parseHeader(wrapped)
+	return ok && !h.forSubject() && len(wrapped) <= maxStoredKey
 }
 
 // openSubjectKey is the inverse of sealSubjectKey. It returns ErrOpen if there is no
@@ -220,10 +223,7 @@ func (e *Envelope) sealSubjectKey(ctx context.Context, k subjectKey) ([]byte, er
 func (e *Envelope) openSubjectKey(ctx context.Context, subject string, id, wrapped []byte) (subjectKey, error) {
 	key := subjectKey{subject: subject, id: bytes.Clone(id)}
 	bound, err := key.binding().encode()
-	if err != nil {
-		return subjectKey{}, ErrOpen
-	}
-	if h, _, ok := parseHeader(wrapped); !ok || h.forSubject() { // nor a key under a key: a store could make a ring of them
+	if err != nil || !isStoredKey(wrapped) {
 		return subjectKey{}, ErrOpen
 	}
 	if key.secret, err = e.open(ctx, nil, wrapped, bound); err != nil {

@@ -3,7 +3,6 @@ package crypto
 import (
 	"context"
 	"errors"
-	"fmt"
 )
 
 // SubjectKeys stores the keys of data subjects, which [Envelope.SealFor] wraps data
@@ -16,7 +15,8 @@ import (
 // number of processes, and are safe for concurrent use. What one call has written,
 // every later call sees, in any process: no replica that lags, no cache. "None" is
 // told by an empty wrapped key and no error. All types are standard ones, so that an
-// implementation need not import this package.
+// implementation need not import this package. It keeps and changes no argument, what
+// it returns belongs to the caller, and its errors name no subject: they are logged.
 //
 // It has more than three methods because a key is looked up by its subject to seal and
 // by its id, which is all that a message names, to open; and because it is replaced
@@ -58,29 +58,44 @@ var (
 // WithSubjectKeys keeps the keys of [Envelope.SealFor] in store. It needs a symmetric
 // KEK, and contradicts [InsecureUnauthenticatedSender]: a key that anybody could have
 // wrapped protects nothing.
+//
+// Envelopes that share a store have one label: a subject has one key there, which those
+// of another label cannot use, though they can forget it.
 func WithSubjectKeys(store SubjectKeys) EnvelopeOption {
-	return func(e *Envelope) { e.subjects = &subjects{store: store} }
+	return func(e *Envelope) { e.subjects = &subjects{store: subjectStore{store}} }
 }
 
 // subjects is what an Envelope made WithSubjectKeys has.
 type subjects struct {
-	store SubjectKeys
-	cache *subjectCache // nil: none are kept
+	store   subjectStore
+	cache   *subjectCache // nil: none are kept
+	sealing *sealCache    // of the data keys of stored forms; nil: each has its own
 }
 
 func (e *Envelope) makeSubjects() error {
 	switch {
 	case e.subjects == nil:
 		return nil
-	case e.subjects.store == nil:
+	case e.subjects.store.keys == nil:
 		return errSubjectKeys
 	case e.unauthentic || !has(e.to, kindSymmetric):
 		return errSubjectSender
 	}
 	if e.caches != nil {
-		e.subjects.cache = newSubjectCache(e.caches.opening.limits)
+		limits := e.caches.opening.limits
+		e.subjects.cache = newSubjectCache(limits)
+		e.subjects.sealing = newSealCache(limits, e.caches.flights, e.generateKey)
 	}
 	return nil
+}
+
+// close must be called before the flights are closed. Only an Envelope with caches has
+// something to close.
+func (s *subjects) close() {
+	if s != nil {
+		s.cache.close()
+		s.sealing.close()
+	}
 }
 
 // SealFor is [Envelope.Seal] for a data subject, a person whose data must be erasable
@@ -134,7 +149,8 @@ func (e *Envelope) checkSubject(subject string) error {
 // From when it has returned nil, the bound is: another Envelope, in this process or
 // in others, that has the key cached opens and seals under it for [DEKCache].MaxAge
 // at most, counted from before it asked the store; calls that have already begun
-// complete; and a backup of the store, with a KEK, brings the key back, as does what the store
+// complete, and what they returned, a [Reader] or [ReaderAt], reads on for as long as it
+// is kept; and a backup of the store, with a KEK, brings the key back, as does what the store
 // itself keeps of deleted rows. Plaintexts that were opened before are not its matter.
 //
 // What this Envelope seals for subject in a later call is under a new key. A SealFor
@@ -154,10 +170,7 @@ func (e *Envelope) forget(ctx context.Context, subject string) error {
 		return err
 	}
 	defer e.subjects.cache.forget(subject) // after the store: a key loaded meanwhile goes too
-	if err := e.subjects.store.Delete(ctx, subject); err != nil {
-		return fmt.Errorf("crypto: deleting the key of a subject: %w", err)
-	}
-	return nil
+	return e.subjects.store.delete(ctx, subject)
 }
 
 // rewrapTries bounds how often others may replace a key while it is rewrapped.
@@ -167,7 +180,8 @@ const rewrapTries = 8
 // now, if the store holds it for others or for an older version of one: what
 // [Envelope.RewrapHeader] is for messages. No message changes. When it returns nil,
 // the store was seen to hold the key so, or to have none. Run it over all subjects
-// before an old KEK is retired; it may be interrupted and repeated.
+// before an old KEK is retired; it may be interrupted and repeated. It returns [ErrOpen]
+// if what the store holds is no key that this Envelope can open.
 func (e *Envelope) RewrapSubject(ctx context.Context, subject string) error {
 	err := e.rewrapSubject(ctx, subject)
 	e.event(ctx, "envelope-rewrap", err)
@@ -179,9 +193,12 @@ func (e *Envelope) rewrapSubject(ctx context.Context, subject string) error {
 		return err
 	}
 	for range rewrapTries {
-		id, old, err := e.loadSubject(ctx, subject)
-		if err != nil || len(old) == 0 || !e.NeedsRewrap(old) {
+		id, old, err := e.subjects.store.load(ctx, subject)
+		switch {
+		case err != nil || len(old) == 0:
 			return err
+		case isStoredKey(old) && !e.NeedsRewrap(old):
+			return nil
 		}
 		key, err := e.openSubjectKey(ctx, subject, id, old)
 		if err != nil {
@@ -192,8 +209,8 @@ func (e *Envelope) rewrapSubject(ctx context.Context, subject string) error {
 		if err != nil {
 			return err
 		}
-		if err := e.subjects.store.Replace(ctx, id, old, wrapped); err != nil {
-			return fmt.Errorf("crypto: replacing the key of a subject: %w", err)
+		if err := e.subjects.store.replace(ctx, id, old, wrapped); err != nil {
+			return err
 		}
 	}
 	return errSubjectBusy

@@ -194,7 +194,7 @@ func (r recipient) outdated(wrapped []byte) bool {
 // call runs one call of a KEK and emits its event.
 func (e *Envelope) call(ctx context.Context, r recipient, op string, f func() error) error {
 	start := time.Now()
-	err := sheltered(f)
+	err := sheltered(errKEKPanic, f)
 	if err != nil {
 		err = &KEKError{r.id, op, err}
 	}
@@ -205,12 +205,12 @@ func (e *Envelope) call(ctx context.Context, r recipient, op string, f func() er
 	return err
 }
 
-// sheltered returns an error if f panics: most KEKs are somebody else's code, and one
-// that fails must not end the process. The value may hold anything: it is dropped.
-func sheltered(f func() error) (err error) {
+// sheltered returns panicked if f panics: most KEKs and stores are somebody else's code,
+// and one that fails must not end the process. The value may hold anything: it is dropped.
+func sheltered(panicked error, f func() error) (err error) {
 	defer func() {
 		if recover() != nil {
-			err = errKEKPanic
+			err = panicked
 		}
 	}()
 	return f()

@@ -16,7 +16,8 @@
 // A key is created by one INSERT that never replaces, and deleted by one DELETE. That is
 // as good as the database: it must be durable (Postgres synchronous_commit, InnoDB
 // innodb_flush_log_at_trx_commit=1, SQLite synchronous=FULL, each its default), and db
-// must reach the primary, not a replica.
+// must reach the primary, not a replica, and commit each statement by itself: under
+// autocommit=0 a key that was deleted comes back with the next crash.
 //
 // A deleted key is in no answer of the database any more, yet its bytes may remain in
 // the database's files, logs and backups, where who holds a KEK too can make use of them:

@@ -1,0 +1,36 @@
+//go:build !race
+
+package crypto
+
+import "testing"
+
+// The price of a message for a subject whose key is cached: no call of anybody, and a
+// data key of its own.
+func TestSealForAllocations(t *testing.T) {
+	skipEnforced(t)
+	store, kek := &testStore{}, newTestKEK(t, "kek")
+	e := newEnvelope(t, []KEK{kek}, WithSubjectKeys(store))
+	defer e.Close()
+	plaintext := make([]byte, 1<<10)
+	sealed := sealFor(t, e, "alice", string(plaintext))
+	for name, c := range map[string]struct {
+		most float64
+		f    func() error
+	}{
+		"SealFor": {999, func() error { _, err := e.SealFor(t.Context(), "alice", nil, plaintext, subjectBound); return err }},
+		"Open":    {999, func() error { _, err := e.Open(t.Context(), nil, sealed, subjectBound); return err }},
+	} {
+		got := testing.AllocsPerRun(200, func() {
+			if err := c.f(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if got > c.most {
+			t.Errorf("%s: %v allocations, want %v at most", name, got, c.most)
+		}
+		println(name, int(got))
+	}
+	if n := store.calls["load"] + store.calls["create"] + store.calls["find"]; n != 2 || kek.calls.Load() != 1 {
+		t.Errorf("calls of the store: %v, of the KEK: %d", store.calls, kek.calls.Load())
+	}
+}
