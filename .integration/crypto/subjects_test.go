@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -108,72 +107,6 @@ func opensSubject(t *testing.T, e *crypto.Envelope, sealed []byte, plaintext str
 		t.Errorf("Open: %q, %v", got, err)
 	}
 	return err == nil
-}
-
-// The contract of crypto.SubjectKeys, method by method.
-func TestSubjectKeysContract(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, d database) {
-		s, ctx := store(t, d), t.Context()
-		id := func(c byte) []byte { return bytes.Repeat([]byte{c}, 16) }
-		long := bytes.Repeat([]byte{0, 0xff}, 65_639/2)
-		// Told apart byte by byte, and returned as they are.
-		subjects := []string{"\x00", "alice", "Alice", "alice ", "alice\x00", "al\xffice", "älice", strings.Repeat("s", 1024)}
-		for i, subject := range subjects {
-			if gotID, wrapped, err := s.Load(ctx, subject); gotID != nil || wrapped != nil || err != nil {
-				t.Fatalf("Load of nobody: %x, %x, %v", gotID, wrapped, err)
-			}
-			for _, again := range []byte{0, 100} { // the second does not replace
-				gotID, wrapped, err := s.Create(ctx, subject, id(byte(i)+again), long[:len(long)-i-int(again)])
-				if err != nil || !bytes.Equal(gotID, id(byte(i))) || !bytes.Equal(wrapped, long[:len(long)-i]) {
-					t.Fatalf("Create of %q: %x, %d bytes, %v", subject, gotID, len(wrapped), err)
-				}
-			}
-			owner, wrapped, err := s.Find(ctx, id(byte(i)))
-			if err != nil || owner != subject || !bytes.Equal(wrapped, long[:len(long)-i]) {
-				t.Errorf("Find of %q: %q, %v", subject, owner, err)
-			}
-		}
-		if owner, wrapped, err := s.Find(ctx, id(99)); owner != "" || wrapped != nil || err != nil {
-			t.Errorf("Find of nothing: %q, %x, %v", owner, wrapped, err)
-		}
-		var listed []string
-		for last := ""; ; last = listed[len(listed)-1] {
-			page, err := s.Subjects(ctx, last, 3)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(page) == 0 {
-				break
-			}
-			listed = append(listed, page...)
-		}
-		slices.Sort(subjects)
-		if !slices.Equal(listed, subjects) {
-			t.Errorf("Subjects: %q", listed)
-		}
-
-		for _, old := range []string{"stale", "new"} { // neither matches
-			if err := s.Replace(ctx, id(1), []byte(old), []byte("new")); err != nil {
-				t.Error(err)
-			}
-		}
-		_, before, _ := s.Load(ctx, "alice")
-		err := s.Replace(ctx, id(1), before, []byte("new"))
-		if _, after, _ := s.Load(ctx, "alice"); err != nil || len(before) != len(long)-1 || string(after) != "new" {
-			t.Errorf("Replace: %v, before %d bytes, after %q", err, len(before), after)
-		}
-		for range 2 {
-			if err := s.Delete(ctx, "alice"); err != nil {
-				t.Error(err)
-			}
-		}
-		_, wrapped, _ := s.Load(ctx, "alice")
-		_, other, _ := s.Load(ctx, "Alice")
-		err = s.Replace(ctx, id(1), []byte("new"), []byte("back"))
-		if owner, back, _ := s.Find(ctx, id(1)); wrapped != nil || other == nil || owner != "" || back != nil || err != nil {
-			t.Errorf("after Delete: %q, %q, %v", wrapped, back, err)
-		}
-	})
 }
 
 // Processes that seal for one subject at once agree on one key, also while others
