@@ -322,3 +322,17 @@ func TestSealForCancelled(t *testing.T) {
 		t.Error("a key was made")
 	}
 }
+
+// The data key of stored forms ends with its Envelope.
+func TestKeyOfStoredIsWiped(t *testing.T) {
+	e := newEnvelope(t, numbered(t, 1), WithSubjectKeys(&MemorySubjectKeys{}))
+	sealFor(t, e, "alice", "diary")
+	dek := e.subjects.sealing.key.dek
+	if allWiped([][]byte{dek}) {
+		t.Fatal("there is none")
+	}
+	e.Close()
+	if !allWiped([][]byte{dek}) {
+		t.Error("it is not wiped")
+	}
+}
