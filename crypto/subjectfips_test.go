@@ -2,30 +2,20 @@ package crypto
 
 import (
 	"crypto/fips140"
-	"os"
-	"os/exec"
-	"strings"
 	"testing"
+
+	"github.com/pavise/pavise/crypto/internal/fipstest"
 )
 
 // Under GODEBUG=fips140=only subjects are sealed for with XAES, and a refusal comes
 // before the store is called.
 func TestSealForUnderFIPS(t *testing.T) {
 	if !fips140.Enforced() {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSealForUnderFIPS$", "-test.v")
-		cmd.Env = append(os.Environ(), "GODEBUG=fips140=only")
-		out, err := cmd.CombinedOutput()
-		if strings.Contains(string(out), "incompatible with GOEXPERIMENT=boringcrypto") {
-			t.Skip("this toolchain cannot run in that mode")
-		}
-		if err != nil || !strings.Contains(string(out), "enforced") {
-			t.Fatalf("%v\n%s", err, out)
-		}
+		fipstest.Rerun(t, "^TestSealForUnderFIPS$")
 		return
 	}
-	ring := newKeyring(t)
 	for name, opt := range map[string]EnvelopeOption{"XAES": WithXAES(), "skip": SkipFIPSNonceEnforcement()} {
-		e := newEnvelopeOf(t, ring, opt, WithSubjectKeys(&MemorySubjectKeys{}))
+		e := fipsSubjects(t, opt, WithSubjectKeys(&MemorySubjectKeys{}))
 		sealed := sealFor(t, e, "alice", "diary")
 		if !opens(t, e, sealed, "diary") {
 			t.Errorf("%s: does not open", name)
@@ -35,9 +25,18 @@ func TestSealForUnderFIPS(t *testing.T) {
 		}
 	}
 	store := &testStore{}
-	refuses := newEnvelopeOf(t, ring, WithSubjectKeys(store))
+	refuses := fipsSubjects(t, WithSubjectKeys(store))
 	if _, err := refuses.SealFor(t.Context(), "alice", nil, nil, subjectBound); err != ErrFIPS || len(store.calls) > 0 {
 		t.Errorf("suite 01: %v, calls %v", err, store.calls)
 	}
-	t.Log("enforced")
+}
+
+func fipsSubjects(t *testing.T, opts ...EnvelopeOption) *Envelope {
+	t.Helper()
+	e, err := NewEnvelope("fips", []KEK{KeyringKEK(newKeyring(t))}, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	return e
 }

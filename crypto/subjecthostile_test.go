@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/pavise/pavise/crypto/internal/fipstest"
 )
 
 // What remains of a deleted key needs the old KEK: no data key that it is under may
@@ -246,7 +248,7 @@ func TestRewrapSubjectOfNoKey(t *testing.T) {
 
 // An answer that was asked for earlier does not take the place of a later one.
 func TestSlowAnswerKeepsTheNewerKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		store, kek := &testStore{}, newTestKEK(t, "kek")
 		elsewhere := newEnvelope(t, []KEK{kek}, WithSubjectKeys(&store.MemorySubjectKeys))
 		defer elsewhere.Close()
@@ -280,7 +282,6 @@ func TestSlowAnswerKeepsTheNewerKey(t *testing.T) {
 
 // A stream that was opened before Forget reads on, which the documentation says.
 func TestForgetBesideOpenStreams(t *testing.T) {
-	skipEnforced(t)
 	e := newEnvelope(t, numbered(t, 1), WithSubjectKeys(&MemorySubjectKeys{}))
 	plaintext := strings.Repeat("p", 100_000)
 	sealed := sealFor(t, e, "alice", plaintext)
