@@ -86,7 +86,11 @@ func (k *keyringKEK) Wrap(ctx context.Context, dek []byte, label string) ([]byte
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	key := k.keys.primary
+	keys, err := k.keys.now()
+	if err != nil {
+		return nil, err
+	}
+	key := keys.primary
 	if key == nil {
 		return nil, errNoKey
 	}
@@ -97,7 +101,11 @@ func (k *keyringKEK) Unwrap(ctx context.Context, wrapped []byte, label string) (
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	key := k.keyOf(wrapped)
+	keys, err := k.keys.now()
+	if err != nil {
+		return nil, err
+	}
+	key := keys.wrapperOf(wrapped)
 	if key == nil {
 		return nil, ErrOpen
 	}
@@ -108,14 +116,17 @@ func (k *keyringKEK) Unwrap(ctx context.Context, wrapped []byte, label string) (
 	return dek, nil
 }
 
-func (k *keyringKEK) NeedsRewrap(wrapped []byte) bool { return k.keyOf(wrapped) != k.keys.primary }
+func (k *keyringKEK) NeedsRewrap(wrapped []byte) bool {
+	keys, err := k.keys.now()
+	return err != nil || keys.wrapperOf(wrapped) != keys.primary
+}
 
-// keyOf returns the key that wrapped was made with, or nil.
-func (k *keyringKEK) keyOf(wrapped []byte) *ringKey {
+// wrapperOf returns the key that wrapped was made with, or nil.
+func (k *Keyring) wrapperOf(wrapped []byte) *ringKey {
 	if len(wrapped) != wrappedLen {
 		return nil
 	}
-	key := k.keys.byID[binary.BigEndian.Uint32(wrapped[1:])]
+	key := k.byID[binary.BigEndian.Uint32(wrapped[1:])]
 	if key == nil || !bytes.HasPrefix(wrapped, key.wrapHeader) {
 		return nil
 	}

@@ -39,6 +39,7 @@ type Keyring struct {
 	compact  *Compact         // of the same keys
 	index    []secrets.Secret // keys of Index, that of primary first
 	skipFIPS bool
+	live     func() (*Keyring, error) // of LiveKeyring: returns the Keyring of the moment; else nil
 }
 
 // ringKey is what a Keyring derives from one Key.
@@ -111,15 +112,21 @@ func newRingKey(key Key) (*ringKey, error) {
 // GODEBUG=fips140=only. Its nonces are derived, unique and as published, but not
 // made by the FIPS module, which the mode insists on; opening never needs it.
 func (k *Keyring) SkipFIPSNonceEnforcement() *Keyring {
-	relaxed := *k
-	relaxed.skipFIPS = true
-	return &relaxed
+	return k.tune(func(k *Keyring) *Keyring {
+		relaxed := *k
+		relaxed.skipFIPS = true
+		return &relaxed
+	})
 }
 
 // WithWorkers returns a Keyring of the same keys that has at most n goroutines work on
 // one message or stream, GOMAXPROCS if n is 0 or less, as is the default. They serve 1
 // MiB or more at a time and end with the call; ciphertexts do not depend on it.
 func (k *Keyring) WithWorkers(n int) *Keyring {
+	return k.tune(func(k *Keyring) *Keyring { return k.withWorkers(n) })
+}
+
+func (k *Keyring) withWorkers(n int) *Keyring {
 	tuned := *k
 	tuned.byID = make(map[uint32]*ringKey, len(k.byID))
 	for id, key := range k.byID {
@@ -144,6 +151,9 @@ func (k *Keyring) Seal(dst, plaintext []byte, b Binding) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if k, err = k.now(); err != nil {
+		return nil, err
+	}
 	if k.primary == nil {
 		return nil, errNoKey
 	}
@@ -161,6 +171,9 @@ func (k *Keyring) Seal(dst, plaintext []byte, b Binding) ([]byte, error) {
 func (k *Keyring) Open(dst, ciphertext []byte, b Binding) ([]byte, error) {
 	bound, err := b.encode()
 	if err != nil {
+		return nil, err
+	}
+	if k, err = k.now(); err != nil {
 		return nil, err
 	}
 	key := k.keyOf(ciphertext)
@@ -187,8 +200,13 @@ func (k *Keyring) keyOf(ciphertext []byte) *ringKey {
 }
 
 // NeedsReseal reports whether ciphertext, which [Keyring.Open] accepts, was sealed
-// with a key other than the primary one. It is false for anything else.
+// with a key other than the primary one. It is false for anything else, but true while
+// the keys of a [LiveKeyring] are stale, so that whoever reseals meets that error.
 func (k *Keyring) NeedsReseal(ciphertext []byte) bool {
+	k, err := k.now()
+	if err != nil {
+		return true
+	}
 	key := k.keyOf(ciphertext)
 	return key != nil && key != k.primary
 }

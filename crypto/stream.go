@@ -25,6 +25,9 @@ func (k *Keyring) Writer(w io.Writer, b Binding) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if k, err = k.now(); err != nil {
+		return nil, err
+	}
 	if k.primary == nil {
 		return nil, errNoKey
 	}
@@ -65,6 +68,9 @@ func (k *Keyring) resume(r io.Reader, b Binding) (c cobblestone.Chunks, err erro
 	}
 	if r == nil {
 		return c, errNoStream
+	}
+	if k, err = k.now(); err != nil {
+		return c, err
 	}
 	var head [messageHeaderLen]byte
 	if err := readFull(r, head[:]); err != nil {

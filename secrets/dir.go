@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strconv"
+	"time"
 )
 
 // Dir returns a Source of the files in a directory, one secret a file: docker and
@@ -13,11 +15,16 @@ import (
 // '-' and '.', not starting with a dot, at most 250 bytes. Nothing outside the
 // directory can be reached, not by a symbolic link either.
 //
-// The versions of NAME are the files NAME.next, which is Pending, NAME and NAME.1,
-// the previous one; only NAME must exist. To rotate, put the new value into
-// NAME.next; when every reader has seen it, copy NAME to NAME.1 and rename
-// NAME.next to NAME. Writing into an existing file is noticed only if it happens
-// while the file is read: rename a complete file over it.
+// The versions of NAME are the files NAME.next, which is Pending, NAME, NAME.1, the
+// previous one, and what is older: NAME.2 to NAME.9. Only NAME must exist. To rotate,
+// put the new value into NAME.next; when every reader has seen it, copy NAME to NAME.1
+// (and NAME.1 to NAME.2 before, if that is still in use) and rename NAME.next to NAME.
+// Writing into an existing file is noticed only if it happens while the file is read:
+// rename a complete file over it.
+//
+// The Since of a version is the later one of the times when its file and the directory
+// that holds it were modified: renaming keeps the time of a file and changes that of
+// its directory. A volume that was just mounted is as young as its mount.
 //
 // A Kubernetes volume is read from the one ..data directory that was current, so
 // that values which were updated together are read together: the versions of one
@@ -39,6 +46,9 @@ type dir string
 // dataLink is the symbolic link that the kubelet swaps to publish all files of a
 // volume at once.
 const dataLink = "..data"
+
+// maxOlder is how many older versions a directory can have.
+const maxOlder = 9
 
 // maxSwaps bounds how often one Fetch starts over because the volume was swapped or
 // a file was written under it.
@@ -135,7 +145,8 @@ func (m *mount) versions(name string) answer {
 		return answer{err: named(name, ErrNotFound)}
 	}
 	var found []Version
-	for _, file := range []string{name + ".next", name, name + ".1"} {
+	for i := -1; i <= maxOlder; i++ {
+		file := versionFile(name, i)
 		s, err := m.read(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			if file == name {
@@ -146,9 +157,41 @@ func (m *mount) versions(name string) answer {
 		if err != nil {
 			return answer{err: named(file, err)}
 		}
-		found = append(found, Version{Secret: s, ID: file, Pending: file == name+".next"})
+		since, err := m.since(file)
+		if err != nil {
+			return answer{err: named(file, errChanged)}
+		}
+		found = append(found, Version{Secret: s, ID: file, Pending: i < 0, Since: since})
 	}
 	return answer{versions: found}
+}
+
+// versionFile returns the file of the i-th older version, the current one being 0 and
+// the next one -1.
+func versionFile(name string, i int) string {
+	switch {
+	case i < 0:
+		return name + ".next"
+	case i == 0:
+		return name
+	}
+	return name + "." + strconv.Itoa(i)
+}
+
+// since is asked after the file was read, lest the answer belong to an older one.
+func (m *mount) since(file string) (time.Time, error) {
+	content, err := m.data.Stat(file)
+	if err != nil {
+		return time.Time{}, err
+	}
+	place, err := m.data.Stat(".")
+	if err != nil {
+		return time.Time{}, err
+	}
+	if place.ModTime().After(content.ModTime()) {
+		content = place
+	}
+	return content.ModTime(), nil
 }
 
 func (m *mount) read(file string) (Secret, error) {

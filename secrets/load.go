@@ -178,24 +178,16 @@ func (f field) value(a answer) (reflect.Value, error) {
 	case errors.Is(err, ErrNotFound) && !f.required:
 		return reflect.Value{}, nil
 	case err != nil:
-		return reflect.Value{}, f.wrap(err)
+		return reflect.Value{}, naming(f.name, err)
 	}
 	if err := usable(s); err != nil {
-		return reflect.Value{}, f.wrap(err)
+		return reflect.Value{}, naming(f.name, err)
 	}
 	v, err := f.decode(s)
 	if err != nil {
-		return reflect.Value{}, f.wrap(errDecode)
+		return reflect.Value{}, naming(f.name, errDecode)
 	}
 	return v, nil
-}
-
-// wrap names err after the secret, unless the source has done it.
-func (f field) wrap(err error) error {
-	if _, ok := errors.AsType[*nameError](err); ok {
-		return err
-	}
-	return named(f.name, err)
 }
 
 // inUse returns the newest version that is not Pending.

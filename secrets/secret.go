@@ -119,14 +119,22 @@ func (s Secret) Fingerprint() string {
 	if s.open == nil {
 		return "empty"
 	}
-	b, ok := s.copyTo(nil)
+	m, ok := s.mark()
 	if !ok {
 		return "destroyed"
 	}
+	return hex.EncodeToString(m[:8])
+}
+
+// mark is the whole of what Fingerprint shows the beginning of; ok is false if there
+// is no value.
+func (s Secret) mark() (m mark, ok bool) {
+	b, ok := s.copyTo(nil)
 	defer clear(b)
-	m := hmac.New(sha256.New, processKey())
-	m.Write(b)
-	return hex.EncodeToString(m.Sum(nil)[:8])
+	h := hmac.New(sha256.New, processKey())
+	h.Write(b)
+	h.Sum(m[:0])
+	return m, ok
 }
 
 // copyTo appends the value to dst; ok is false if there is none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 )
 
 var (
@@ -34,6 +35,12 @@ type Version struct {
 	// Pending marks a value that is announced but not in use yet: accept what was
 	// made with it, make nothing with it.
 	Pending bool
+
+	// Since is a time by which the store had the version in this place, as early as
+	// the store can vouch for it; zero if it cannot. A [Live] that starts goes by it:
+	// too late a time only delays the use of a new version, too early a time has it
+	// used before others know it.
+	Since time.Time
 }
 
 // answer is what a Source says about one name.
@@ -85,6 +92,14 @@ type nameError struct {
 
 // named returns err as the error of one secret. The name is not secret.
 func named(name string, err error) error { return &nameError{printable(name), err} }
+
+// naming is named, unless the source has done it.
+func naming(name string, err error) error {
+	if _, ok := errors.AsType[*nameError](err); ok {
+		return err
+	}
+	return named(name, err)
+}
 
 func (e *nameError) Error() string {
 	return "secrets: " + e.name + ": " + strings.TrimPrefix(e.err.Error(), "secrets: ")
