@@ -116,6 +116,7 @@
 //
 // # Errors
 //
+// An error that wraps [secrets.ErrStale] from a [LiveKeyring] whose keys are stale.
 // [ErrOpen] for whatever does not open, without a reason. [ErrFIPS] as above. A
 // [*KEKError] when a KEK fails or panics, whose cause is the KEK's own error. The error
 // of a [SubjectKeys] store, wrapped. The error of an

@@ -13,6 +13,8 @@
 // and call [Secret.Reveal] or [Secret.Use] where the value is handed to a driver.
 // These two calls are the only exits, and they can be searched for.
 //
+// A secret that is rotated while the program runs is followed with [Open]; see [Live].
+//
 // [Generate] makes tokens for the users of a service, and [CheckFormat] refuses a
 // mistyped one before a database is asked.
 //
@@ -35,7 +37,8 @@
 // # Errors
 //
 // [ErrNotFound]: the store works and does not have the name. [ErrDenied]: the
-// program did not declare it. [ErrFormat]: not a token of the kind. Any other error
+// program did not declare it. [ErrFormat]: not a token of the kind.
+// [ErrStale]: a [Live] was not confirmed for too long. Any other error
 // says what is wrong with a store or a file. Errors name the secret and never quote
 // a value, a path or what a decoder said; [Load] joins all that it finds.
 //
@@ -44,6 +47,15 @@
 // [Only] logs "secret access denied" at level Warn to the logger given with
 // [Allowlist.WithLogger], with the attributes event.action=secret-access,
 // event.outcome=failure, event.reason and secret.name.
+//
+// A [Live] with [Options.Logger] logs with event.action, event.outcome, secret.name,
+// secret.version where there is one, and event.reason for a failure:
+//
+//	secret-refresh     a read failed, once until the reason changes; or works again
+//	secret-rotation    Current changed
+//	secret-activation  Signing changed
+//	secret-version     another version is accepted, or one no longer is
+//	secret-stale       the value has become stale
 //
 // # Performance
 //
