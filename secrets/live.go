@@ -50,7 +50,7 @@ var (
 // ActivateAfter, and what the store itself needs to reach all replicas (the kubelet: a
 // minute or two) is added to ActivateAfter. While a replica cannot read, it begins to
 // sign with nothing new, so an outage of the store that all replicas see does no harm,
-unless one restarts within ActivateAfter of its end: it cannot know of the outage.
+// unless one restarts within ActivateAfter of its end: it cannot know of the outage.
 type Live[T any] struct {
 	state atomic.Pointer[Snapshot[T]] // never nil after Open
 	fresh atomic.Int64                // when state was last confirmed, as the time since opened
