@@ -99,10 +99,10 @@ func missing[T any](old, next []revision[T], now time.Time) (gone []revision[T])
 	return gone
 }
 
-// resume has young versions grow up anew after a failed read: the other replicas may
+// resume has young versions grow up anew with each failed read and after the last: the other replicas may
 // have been unable to read as well, and the time did not count for them.
 func (l *Live[T]) resume(ok bool, now time.Time) {
-	if ok && l.interrupted {
+	if !ok || l.interrupted {
 		for i, r := range l.history {
 			if now.Sub(r.since) < l.o.ActivateAfter {
 				l.history[i].since = now
