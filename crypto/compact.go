@@ -36,6 +36,7 @@ type Compact struct {
 	primary *compactKey
 	keys    []*compactKey // the order of the caller, for ExportTink
 	byID    map[uint32]*compactKey
+	live    func() (*Compact, error) // of LiveKeyring: returns the Compact of the moment; else nil
 }
 
 type compactKey struct {
@@ -117,6 +118,9 @@ func (c *Compact) Seal(dst, plaintext []byte, b Binding) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c, err = c.now(); err != nil {
+		return nil, err
+	}
 	if c.primary == nil {
 		return nil, errNoKey
 	}
@@ -135,6 +139,9 @@ func (c *Compact) Open(dst, ciphertext []byte, b Binding) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c, err = c.now(); err != nil {
+		return nil, err
+	}
 	key := c.keyOf(ciphertext)
 	if key == nil {
 		return nil, ErrOpen
@@ -147,8 +154,13 @@ func (c *Compact) Open(dst, ciphertext []byte, b Binding) ([]byte, error) {
 }
 
 // NeedsReseal reports whether ciphertext, which [Compact.Open] accepts, was sealed
-// with a key other than the primary one. It is false for anything else.
+// with a key other than the primary one. It is false for anything else, and true as that
+// of a [Keyring] while keys are stale.
 func (c *Compact) NeedsReseal(ciphertext []byte) bool {
+	c, err := c.now()
+	if err != nil {
+		return true
+	}
 	key := c.keyOf(ciphertext)
 	return key != nil && key != c.primary
 }

@@ -33,9 +33,13 @@ var errIndexBits = fmt.Errorf("crypto: width of an index token is not 1 to %d bi
 // the more values share a token, and the less it tells.
 func (k *Keyring) Index(b Binding, value []byte, bits int) ([][]byte, error) {
 	bound, err := b.encode()
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
+	}
+	if k, err = k.now(); err != nil {
+		return nil, err
+	}
+	switch {
 	case bits < 1 || bits > MaxIndexBits:
 		return nil, errIndexBits
 	case len(k.index) == 0:

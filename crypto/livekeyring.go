@@ -13,8 +13,8 @@ var errNoLive = errors.New("crypto: LiveKeyring needs what secrets.Open returned
 
 // LiveKeyring returns a Keyring that follows a rotating secret: it seals with
 // [secrets.Live.Signing] and opens with [secrets.Live.Verifying]. Everything that a
-// Keyring does, it does; what was begun, such as a [Writer], ends with the key that it
-// began with. Keys are derived once for each change.
+// Keyring does, it does, and so does its Compact; what was begun, such as a [Writer],
+// ends with the key that it began with. Keys are derived once for each change.
 //
 //	live, err := secrets.Open(ctx, source, "NOTES_KEY", secrets.Options[crypto.Key]{Decode: crypto.ParseKey})
 //
@@ -44,7 +44,7 @@ func LiveKeyring(live *secrets.Live[Key]) (*Keyring, error) {
 	if live == nil {
 		return nil, errNoLive
 	}
-	k := &Keyring{live: oncePer(live.Snapshot, ringOf)}
+	k := following(oncePer(live.Snapshot, ringOf))
 	if _, err := k.now(); err != nil {
 		return nil, err
 	}
@@ -53,21 +53,32 @@ func LiveKeyring(live *secrets.Live[Key]) (*Keyring, error) {
 
 // ringOf derives the keys of one state.
 func ringOf(s *secrets.Snapshot[Key]) (*Keyring, error) {
-	k := &Keyring{byID: make(map[uint32]*ringKey)}
+	var keys []Key
+	known := make(map[string]bool)
 	for _, key := range append([]Key{s.Signing()}, s.Verifying()...) {
-		r, err := newRingKey(key)
+		id, err := key.derive(labelKeyID, 4)
 		if err != nil {
 			return nil, err
 		}
-		if k.byID[r.id] != nil {
-			continue
-		}
-		k.byID[r.id] = r
-		if k.primary == nil {
-			k.primary = r
+		if !known[string(id)] {
+			known[string(id)] = true
+			keys = append(keys, key)
 		}
 	}
-	return k, nil
+	return NewKeyring(keys[0], keys[1:]...)
+}
+
+// following returns a Keyring that goes through what live returns.
+func following(live func() (*Keyring, error)) *Keyring {
+	k := &Keyring{live: live}
+	k.compact = &Compact{live: func() (*Compact, error) {
+		current, err := k.now()
+		if err != nil {
+			return nil, err
+		}
+		return current.compact, nil
+	}}
+	return k
 }
 
 // now returns the Keyring to be used for one call: k itself if it is not a live one.
@@ -82,12 +93,20 @@ func (k *Keyring) now() (*Keyring, error) {
 	return current, nil
 }
 
+// now is as that of Keyring.
+func (c *Compact) now() (*Compact, error) {
+	if c.live == nil {
+		return c, nil
+	}
+	return c.live()
+}
+
 // tune returns what f makes of k, and of each Keyring that a live one goes through.
 func (k *Keyring) tune(f func(*Keyring) *Keyring) *Keyring {
 	if k.live == nil {
 		return f(k)
 	}
-	return &Keyring{live: oncePer(k.live, func(k *Keyring) (*Keyring, error) { return f(k), nil })}
+	return following(oncePer(k.live, func(k *Keyring) (*Keyring, error) { return f(k), nil }))
 }
 
 // oncePer returns a function that returns what derive makes of what source points to.

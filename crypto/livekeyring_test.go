@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -59,6 +60,11 @@ func TestLiveKeyring(t *testing.T) {
 		defer live.Close()
 		tuned := k.WithWorkers(1).SkipFIPSNonceEnforcement()
 		before := seal(t, k, twoChunks, b)
+		compact := tuned.Compact()
+		short, err := compact.Seal(nil, twoChunks, b)
+		if err != nil {
+			t.Fatal(err)
+		}
 		wrapped, err := KeyringKEK(k).Wrap(t.Context(), make([]byte, dekSize), "l")
 		if err != nil {
 			t.Fatal(err)
@@ -91,6 +97,7 @@ func TestLiveKeyring(t *testing.T) {
 				}
 			}
 		}
+		requireFollowing(t, k, compact, newKeyring(t, newKey, oldKey), short)
 		kek := KeyringKEK(k).(*keyringKEK)
 		if _, err := kek.Unwrap(t.Context(), wrapped, "l"); err != nil || !kek.NeedsRewrap(wrapped) {
 			t.Errorf("KEK: %v", err)
@@ -105,12 +112,19 @@ func TestLiveKeyring(t *testing.T) {
 		_, errWrap := kek.Wrap(t.Context(), make([]byte, dekSize), "l")
 		_, errUnwrap := kek.Unwrap(t.Context(), wrapped, "l")
 		_, errLive := LiveKeyring(live)
-		for i, err := range []error{errSeal, errOpen, errWriter, errReader, errWrap, errUnwrap, errLive} {
+		_, errCompact := compact.Seal(nil, nil, b)
+		_, errShort := k.Compact().Open(nil, short, b)
+		_, errTink := compact.ExportTink()
+		_, errIndex := tuned.Index(b, nil, 8)
+		for i, err := range []error{
+			errSeal, errOpen, errWriter, errReader, errWrap, errUnwrap, errLive,
+			errCompact, errShort, errTink, errIndex,
+		} {
 			if !errors.Is(err, secrets.ErrStale) || errors.Is(err, ErrOpen) {
 				t.Errorf("stale, %d: %v", i, err)
 			}
 		}
-		if !k.NeedsReseal(before) || !kek.NeedsRewrap(wrapped) {
+		if !k.NeedsReseal(before) || !compact.NeedsReseal(short) || !kek.NeedsRewrap(wrapped) {
 			t.Error("stale keys pass for a finished reseal")
 		}
 	})
@@ -119,6 +133,39 @@ func TestLiveKeyring(t *testing.T) {
 	}
 	if _, err := LiveKeyring(&secrets.Live[Key]{}); err == nil {
 		t.Error("the zero Live")
+	}
+}
+
+// requireFollowing: a Compact that was asked for before the rotation, one that is asked
+// for now, and the index have the keys of want; short was sealed before.
+func requireFollowing(t *testing.T, k *Keyring, before *Compact, want *Keyring, short []byte) {
+	t.Helper()
+	b := Bind("test", "1")
+	for _, c := range []*Compact{before, k.Compact()} {
+		sealed, err := c.Seal(nil, twoChunks, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.NeedsReseal(sealed) || want.Compact().NeedsReseal(sealed) || !c.NeedsReseal(short) {
+			t.Error("Compact: not sealed with the new key")
+		}
+		for _, sealed := range [][]byte{sealed, short} {
+			if got, err := c.Open(nil, sealed, b); err != nil || !bytes.Equal(got, twoChunks) {
+				t.Errorf("Compact: %v", err)
+			}
+		}
+		got, err1 := c.ExportTink()
+		all, err2 := want.Compact().ExportTink()
+		if err1 != nil || err2 != nil || !got.Equal(all) {
+			t.Errorf("ExportTink: %v, %v", err1, err2)
+		}
+	}
+	for _, k := range []*Keyring{k, k.WithWorkers(1)} {
+		got, err1 := k.Index(b, []byte("v"), 32)
+		tokens, err2 := want.Index(b, []byte("v"), 32)
+		if err1 != nil || err2 != nil || !slices.EqualFunc(got, tokens, bytes.Equal) {
+			t.Errorf("Index: %x, want %x: %v, %v", got, tokens, err1, err2)
+		}
 	}
 }
 

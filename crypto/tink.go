@@ -149,6 +149,10 @@ func (k *tinkKey) refused(why string) error {
 // enabled keys of an imported keyset, or the derived keys of [NewCompact], from which
 // nobody can compute the Key.
 func (c *Compact) ExportTink() (secrets.Secret, error) {
+	c, err := c.now()
+	if err != nil {
+		return secrets.Secret{}, err
+	}
 	if c.primary == nil {
 		return secrets.Secret{}, errNoKey
 	}

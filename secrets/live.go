@@ -45,12 +45,17 @@ var (
 // source with one version, a replica that restarts within ActivateAfter of a change
 // can only use the new one.
 //
-// No verification fails at any interleaving of polls, rotations and restarts if
-// rotations are ActivateAfter apart, each replica reads successfully once in
-// ActivateAfter, and what the store itself needs to reach all replicas (the kubelet: a
-// minute or two) is added to ActivateAfter. While a replica cannot read, it begins to
-// sign with nothing new, so an outage of the store that all replicas see does no harm,
-// unless one restarts within ActivateAfter of its end: it cannot know of the outage.
+// No verification fails at any interleaving of polls, rotations, restarts and outages
+// of the store if
+//   - the steps of rotations are ActivateAfter apart, and ActivateAfter is 4 x Every, as
+//     is the default, and what the store itself needs to reach all replicas (the
+//     kubelet: a minute or two),
+//   - outages meet all replicas and are 2 x ActivateAfter apart, and no replica restarts
+//     within ActivateAfter of the end of one: it cannot know of the outage,
+//   - the source has each version, or Overlap is, for as long as what was signed with it
+//     lives and an outage may take; Overlap is not known to a replica that restarts.
+//
+// While a replica cannot read, it begins to sign with nothing new.
 type Live[T any] struct {
 	state atomic.Pointer[Snapshot[T]] // never nil after Open
 	fresh atomic.Int64                // when state was last confirmed, as the time since opened
@@ -216,7 +221,8 @@ type Options[T any] struct {
 	MaxStale time.Duration
 
 	// ActivateAfter is how long a version is known before Signing returns it. The
-	// default is 3 x Every, in which a replica may miss one read; the least 2 x Every.
+	// default is 4 x Every: an outage that one replica missed, between two of its
+	// reads, is over for all. The least is 2 x Every.
 	ActivateAfter time.Duration
 
 	// Overlap is how long Verifying returns a version after the source has stopped to:
@@ -252,7 +258,7 @@ func (o *Options[T]) complete() error {
 	}
 	setDefault(&o.Every, time.Minute)
 	setDefault(&o.MaxStale, max(24*time.Hour, 2*o.Every))
-	setDefault(&o.ActivateAfter, 3*o.Every)
+	setDefault(&o.ActivateAfter, 4*o.Every)
 	setDefault(&o.Overlap, max(o.MaxStale, 3*o.ActivateAfter))
 	switch {
 	case o.Every < time.Millisecond:

@@ -139,6 +139,30 @@ func TestLiveRestart(t *testing.T) {
 	})
 }
 
+// What a restart found out, an outage does not make forgotten.
+func TestLiveRestartBeforeOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s store
+		s.set("b", "a")
+		l := open(t, &s, secrets.Options[secrets.Secret]{})
+		for _, want := range []string{"b/a/b a", "c/a/c b a"} {
+			if err := l.Refresh(t.Context()); err != nil || show(l) != want {
+				t.Fatalf("%s, want %s: %v", show(l), want, err)
+			}
+			s.fail(errors.New("down"))
+			time.Sleep(10 * time.Minute)
+			if got := show(l); got != want {
+				t.Fatalf("%s, want %s: nobody else may have read more", got, want)
+			}
+			s.set("c", "b", "a")
+		}
+		time.Sleep(6 * time.Minute)
+		if got := show(l); got != "c/c/c b a" {
+			t.Errorf("%s: works again", got)
+		}
+	})
+}
+
 // The faults of a source keep the last good value, and become ErrStale in time.
 func TestLiveFaults(t *testing.T) {
 	const bad = "hunter2 that does not decode"
@@ -180,7 +204,8 @@ func TestLiveFaults(t *testing.T) {
 						}
 						return nil
 					},
-					Logger: slog.New(slog.NewTextHandler(&log, nil)),
+					MaxStale: time.Hour,
+					Logger:   slog.New(slog.NewTextHandler(&log, nil)),
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -190,11 +215,11 @@ func TestLiveFaults(t *testing.T) {
 				if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.HasPrefix(err.Error(), "secrets: ") {
 					t.Errorf("Refresh: %v", err)
 				}
-				time.Sleep(23 * time.Hour)
+				time.Sleep(50 * time.Minute)
 				if v, err := l.Get(); v != 7 || err != nil || l.Health() != nil {
 					t.Errorf("before MaxStale: %v, %v, %v", v, err, l.Health())
 				}
-				time.Sleep(2 * time.Hour)
+				time.Sleep(20 * time.Minute)
 				if v, err := l.Get(); v != 0 || !errors.Is(err, secrets.ErrStale) || !errors.Is(l.Health(), secrets.ErrStale) {
 					t.Errorf("after MaxStale: %v, %v, %v", v, err, l.Health())
 				}

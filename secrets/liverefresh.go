@@ -97,6 +97,9 @@ type reading struct {
 	mark mark
 }
 
+// maxReads bounds what a value that never stays the same costs its store.
+const maxReads = 10
+
 // read returns what the source says twice in a row: the first of two reads may have
 // met a writer halfway. What is known already needs no second read.
 func (l *Live[T]) read(ctx context.Context) ([]reading, error) {
@@ -104,9 +107,9 @@ func (l *Live[T]) read(ctx context.Context) ([]reading, error) {
 	if err != nil || l.knows(was) {
 		return was, err
 	}
-	for {
+	for range maxReads - 1 {
 		if err := sleep(ctx, min(l.o.Every/20, 50*time.Millisecond)); err != nil {
-			return nil, errUnstable
+			return nil, err
 		}
 		is, err := l.readOnce(ctx)
 		if err != nil || slices.EqualFunc(was, is, sameReading) {
@@ -114,6 +117,7 @@ func (l *Live[T]) read(ctx context.Context) ([]reading, error) {
 		}
 		was = is
 	}
+	return nil, errUnstable
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

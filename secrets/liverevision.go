@@ -73,8 +73,8 @@ func (l *Live[T]) revisionOf(v reading, now time.Time) (revision[T], error) {
 		return r, nil
 	}
 	// The first read cannot tell what is new from what the others have long known.
-	if len(l.history) == 0 && !v.Since.IsZero() && v.Since.Before(now) {
-		r.since = v.Since
+	if len(l.history) == 0 && !v.Since.IsZero() {
+		r.since = now.Add(min(0, v.Since.Sub(now))) // monotonic: setting the clock ages nothing later
 	}
 	var err error
 	r.value, err = l.decode(v.Secret)
@@ -99,8 +99,9 @@ func missing[T any](old, next []revision[T], now time.Time) (gone []revision[T])
 	return gone
 }
 
-// resume has young versions grow up anew with each failed read and after the last: the other replicas may
-// have been unable to read as well, and the time did not count for them.
+// resume has young versions grow up anew with each failed read and after the last: the
+// other replicas may have been unable to read as well, and the time did not count for
+// them.
 func (l *Live[T]) resume(ok bool, now time.Time) {
 	if !ok || l.interrupted {
 		for i, r := range l.history {
@@ -118,16 +119,20 @@ func current[T any](history []revision[T]) revision[T] {
 }
 
 // signing returns the newest revision that is in use and old enough. If there is none,
-// the one that has been known for longest, and of two that came together the older.
-func signing[T any](history []revision[T], now time.Time, activateAfter time.Duration) revision[T] {
-	var best revision[T]
+// it stays with was, and if there is none either, as after a start, it is the one that
+// has been known for longest, and of two that came together the older.
+func signing[T any](history []revision[T], was mark, now time.Time, activateAfter time.Duration) revision[T] {
+	var best, last *revision[T]
 	seen := 0
-	for _, r := range history {
-		if r.pending {
+	for i := range history {
+		r := &history[i]
+		switch {
+		case r.pending:
 			continue
-		}
-		if now.Sub(r.since) >= activateAfter {
-			return r
+		case now.Sub(r.since) >= activateAfter:
+			return *r
+		case r.mark == was:
+			last = r
 		}
 		// The third and older ones that came together are no better known than the
 		// second, and longer out of use.
@@ -136,7 +141,10 @@ func signing[T any](history []revision[T], now time.Time, activateAfter time.Dur
 		}
 		seen++
 	}
-	return best
+	if last != nil {
+		return *last
+	}
+	return *best
 }
 
 // publish drops what is over and makes a new snapshot if anything changed.
@@ -144,7 +152,11 @@ func (l *Live[T]) publish(ctx context.Context, now time.Time) {
 	l.history = slices.DeleteFunc(l.history, func(r revision[T]) bool {
 		return !r.gone.IsZero() && now.Sub(r.gone) > l.o.Overlap
 	})
-	cur, sig := current(l.history), signing(l.history, now, l.o.ActivateAfter)
+	was := l.state.Load()
+	if was == nil {
+		was = &Snapshot[T]{}
+	}
+	cur, sig := current(l.history), signing(l.history, was.shape.signing, now, l.o.ActivateAfter)
 	next := &Snapshot[T]{
 		current: cur.value, signing: sig.value,
 		shape: shape{current: cur.mark, signing: sig.mark},
@@ -153,12 +165,11 @@ func (l *Live[T]) publish(ctx context.Context, now time.Time) {
 		next.verifying = append(next.verifying, r.value)
 		next.shape.verifying = append(next.shape.verifying, r.mark)
 	}
-	was := l.state.Load()
-	if was != nil && was.shape.equal(next.shape) {
+	if was.shape.equal(next.shape) {
 		return
 	}
 	l.state.Store(next)
-	if was != nil {
+	if len(was.verifying) > 0 {
 		l.reportChange(ctx, was.shape, cur, sig)
 	}
 }
