@@ -99,7 +99,7 @@ func TestLiveRotation(t *testing.T) {
 		expect(2*time.Minute, "b/b/b a") // known for long: signs at once
 		s.set("c", "b", "a")
 		expect(2*time.Minute, "c/b/c b a")
-		expect(3*time.Minute, "c/c/c b a")
+		expect(5*time.Minute, "c/c/c b a")
 		expect(24*time.Hour, "c/c/c b a") // Overlap does not end what the source has
 		s.set("c")
 		expect(2*time.Minute, "c/c/c b a")
@@ -107,7 +107,7 @@ func TestLiveRotation(t *testing.T) {
 		expect(4*time.Minute, "c/c/c")
 		s.set("d")
 		expect(2*time.Minute, "d/c/d c") // a source without older versions
-		expect(4*time.Minute, "d/d/d c")
+		expect(5*time.Minute, "d/d/d c")
 		s.set("c") // an older state: what it does not have is still accepted
 		expect(2*time.Minute, "c/c/c d")
 		s.set("d", "d?", "d") // in several places at once
@@ -163,6 +163,69 @@ func TestLiveRestartBeforeOutage(t *testing.T) {
 	})
 }
 
+// Only the first read goes by Since: a file that was prepared long ago is new when it
+// comes into its place.
+func TestLiveSinceOfNewVersion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s store
+		s.set("a")
+		l := open(t, &s, secrets.Options[secrets.Secret]{})
+		s.set("b", "a")
+		s.versions[0].Since = time.Now().Add(-time.Hour)
+		if err := l.Refresh(t.Context()); err != nil || show(l) != "b/a/b a" {
+			t.Errorf("%s, %v", show(l), err)
+		}
+	})
+}
+
+// Reads are spread, and one that hangs is given up: within half of Every, or by Close.
+func TestLivePolls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var at []time.Time
+		var hang, returned bool
+		source := sourceFunc(func(ctx context.Context) ([]secrets.Version, error) {
+			at = append(at, time.Now())
+			if hang {
+				<-ctx.Done()
+				time.Sleep(time.Second)
+				returned = true
+			}
+			return []secrets.Version{{Secret: secrets.New("a")}}, ctx.Err()
+		})
+		l := open(t, source, secrets.Options[secrets.Secret]{})
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		between := map[time.Duration]bool{}
+		for i := 3; i < len(at); i++ { // Open has read twice
+			d := at[i].Sub(at[i-1])
+			between[d] = true
+			if d < 54*time.Second || d > 66*time.Second {
+				t.Errorf("%v between two reads", d)
+			}
+		}
+		if len(between) < 40 {
+			t.Errorf("%d different times between %d reads", len(between), len(at))
+		}
+		hang = true
+		began := time.Now()
+		if err := l.Refresh(t.Context()); err == nil || time.Since(began) > 31*time.Second {
+			t.Errorf("given up after %v: %v", time.Since(began), err)
+		}
+		began = time.Now()
+		go l.Refresh(t.Context())
+		synctest.Wait()
+		returned = false
+		l.Close()
+		if !returned || time.Since(began) > time.Second {
+			t.Errorf("after %v, Close has waited: %v", time.Since(began), returned)
+		}
+	})
+}
+
+type sourceFunc func(context.Context) ([]secrets.Version, error)
+
+func (f sourceFunc) Fetch(ctx context.Context, _ string) ([]secrets.Version, error) { return f(ctx) }
+
 // The faults of a source keep the last good value, and become ErrStale in time.
 func TestLiveFaults(t *testing.T) {
 	const bad = "hunter2 that does not decode"
@@ -215,6 +278,9 @@ func TestLiveFaults(t *testing.T) {
 				if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.HasPrefix(err.Error(), "secrets: ") {
 					t.Errorf("Refresh: %v", err)
 				}
+				if s.calls > 12 {
+					t.Errorf("%d reads", s.calls)
+				}
 				time.Sleep(50 * time.Minute)
 				if v, err := l.Get(); v != 7 || err != nil || l.Health() != nil {
 					t.Errorf("before MaxStale: %v, %v, %v", v, err, l.Health())
@@ -261,6 +327,8 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		"no source":     {nil, options{}},
 		"not found":     {secrets.Static(nil), options{}},
+		"empty":         {&store{versions: []secrets.Version{{}}}, options{}},
+		"placeholder":   {&store{versions: []secrets.Version{{Secret: secrets.New("[REDACTED]")}}}, options{}},
 		"Every":         {good, options{Every: -1}},
 		"MaxStale":      {good, options{MaxStale: time.Minute}},
 		"ActivateAfter": {good, options{ActivateAfter: time.Minute}},
