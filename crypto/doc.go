@@ -104,11 +104,11 @@
 //	HybridRecipient                     -       yes; not with v1.0.0 of the Go Cryptographic Module
 //	HybridIdentity                      yes     yes; neither with v1.0.0
 //	crypto/column                       yes     yes; with an Envelope as that one
-//	crypto/password                     yes     yes; argon2id is not an approved algorithm
 //
 // A Writer, Reader, ReaderAt and SealFor do as their Keyring or Envelope. A KEK of
 // another process, such as one of crypto/vaultkek, runs too: what it wraps with is the
-// matter of that process.
+// matter of that process. crypto/password runs, though argon2id is not an approved
+// algorithm.
 //
 // With v1.0.0 of the module, built with GOFIPS140=v1.0.0, hybrid keys refuse
 // with an error that says so; v1.26.0 and later have what crypto/hpke needs. X25519 is
@@ -116,8 +116,8 @@
 //
 // # Errors
 //
-// An error that wraps [secrets.ErrStale] from a [LiveKeyring] whose keys are stale.
-// [ErrOpen] for whatever does not open, without a reason. [ErrFIPS] as above. A
+// [ErrOpen] for whatever does not open, without a reason. [ErrFIPS] as above. One that
+// wraps [secrets.ErrStale] from a [LiveKeyring] whose keys are stale. A
 // [*KEKError] when a KEK fails or panics, whose cause is the KEK's own error. The error
 // of a [SubjectKeys] store, wrapped. The error of an
 // underlying reader or writer, wrapped; io/fs.ErrClosed after Close. Any other error is

@@ -14,8 +14,6 @@ import (
 	"github.com/pavise/pavise/crypto"
 	"github.com/pavise/pavise/crypto/column"
 	"github.com/pavise/pavise/crypto/internal/fipstest"
-	"github.com/pavise/pavise/crypto/password"
-	"github.com/pavise/pavise/secrets"
 )
 
 // TestFIPSTable holds the table of the package comment to what happens, and opens what
@@ -50,7 +48,6 @@ func TestFIPSTable(t *testing.T) {
 	row("Envelope, WithXAES")(fipsEnvelope(t, crypto.WithXAES(), crypto.WithXAES()))
 	row("KeyringKEK")(fipsKEKs(t, crypto.KeyringKEK(ring)))
 	row("crypto/column")(fipsColumn(t, ring))
-	row("crypto/password")(fipsPassword(t))
 
 	if documented := fipsTable(t); !maps.Equal(documented, done) {
 		t.Errorf("documented:\n%q\nis:\n%q", documented, done)
@@ -199,14 +196,4 @@ func fipsColumn(t *testing.T, keys *crypto.Keyring) (opens, seals string) {
 	row := "1"
 	openErr := c.Scan(&got, &row).Scan(sealed)
 	return outcome(opened(got, openErr)), outcome(err, tokenErr)
-}
-
-func fipsPassword(t *testing.T) (opens, seals string) {
-	h := must(password.New())
-	stored, err := h.Hash(t.Context(), secrets.New("correct horse"))
-	result, verifyErr := h.Verify(t.Context(), secrets.New("correct horse"), stored)
-	if verifyErr == nil && !result.OK {
-		verifyErr = errors.New("did not match")
-	}
-	return outcome(verifyErr), outcome(err)
 }

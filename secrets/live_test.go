@@ -278,8 +278,11 @@ func TestLiveFaults(t *testing.T) {
 				if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.HasPrefix(err.Error(), "secrets: ") {
 					t.Errorf("Refresh: %v", err)
 				}
-				if s.calls > 12 {
-					t.Errorf("%d reads", s.calls)
+				s.mu.Lock()
+				calls := s.calls
+				s.mu.Unlock()
+				if calls > 12 {
+					t.Errorf("%d reads", calls)
 				}
 				time.Sleep(50 * time.Minute)
 				if v, err := l.Get(); v != 7 || err != nil || l.Health() != nil {
