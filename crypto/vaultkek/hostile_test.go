@@ -11,15 +11,15 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
-	"testing/synctest"
 	"time"
 
+	"github.com/pavise/pavise/crypto/internal/fipstest"
 	"github.com/pavise/pavise/secrets"
 )
 
 // A Vault that does not know associated_data drops it, and then any label unwraps.
 func TestCheckFindsVaultThatIgnoresLabels(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		k := connect(t, v, appRole())
 		if err := k.Check(t.Context()); err != nil {
@@ -34,7 +34,7 @@ func TestCheckFindsVaultThatIgnoresLabels(t *testing.T) {
 
 func TestCheckOfPartsOfThePolicy(t *testing.T) {
 	for _, denied := range []string{"encrypt", "decrypt"} {
-		synctest.Test(t, func(t *testing.T) {
+		fipstest.Bubble(t, func(t *testing.T) {
 			v := NewFakeVault()
 			v.inject(times(10, func(w http.ResponseWriter, r *http.Request) bool {
 				return strings.Contains(r.URL.Path, denied) && status(http.StatusForbidden)(w, r)
@@ -44,7 +44,7 @@ func TestCheckOfPartsOfThePolicy(t *testing.T) {
 			}
 		})
 	}
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		v.inject(healthy, healthy, status(http.StatusBadRequest))
 		if err := connect(t, v, appRole()).Check(t.Context()); !errors.Is(err, ErrRefused) {
@@ -64,7 +64,7 @@ func TestBadRequestOfProxy(t *testing.T) {
 		`{"errors":"x"}`:                                       ErrRefused,
 		`[]`:                                                   ErrRefused,
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		fipstest.Bubble(t, func(t *testing.T) {
 			v := NewFakeVault()
 			k := connect(t, v, appRole())
 			wrapped := wrap(t, k)
@@ -91,7 +91,7 @@ func TestAnswerEndsAt64KiB(t *testing.T) {
 
 // A KEK, or its Auth, that ends up in a log brings nothing secret with it.
 func TestPrintedValues(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		var out bytes.Buffer
 		auth := AppRole("app", plainSource{"id": canarySecretID}, "id")
 		k := connect(t, NewFakeVault(), auth)
@@ -124,7 +124,7 @@ func (s plainSource) Fetch(_ context.Context, name string) ([]secrets.Version, e
 // A service whose credential was revoked does not send it ever faster as its last token
 // ends: Vault locks a role out for that.
 func TestRefusedCredentialAtTheEndOfAToken(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fipstest.Bubble(t, func(t *testing.T) {
 		v := NewFakeVault()
 		v.TTL, v.MaxTTL = time.Minute, time.Minute // nothing is gained by renewing
 		source := plainSource{"id": canarySecretID}
