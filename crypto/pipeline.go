@@ -41,6 +41,8 @@ type batch struct {
 	done    chan struct{}
 }
 
+type batches []batch
+
 // of returns one for each worker and one more, which is being written.
 func (b *batches) of(c *cobblestone.Chunks) []batch {
 	for len(*b) <= c.Workers() {
@@ -48,8 +50,6 @@ func (b *batches) of(c *cobblestone.Chunks) []batch {
 	}
 	return *b
 }
-
-type batches []batch
 
 func (b *batches) wipe() {
 	for _, b := range *b {
