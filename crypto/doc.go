@@ -149,10 +149,11 @@
 // From 1 MiB on, as many cores as GOMAXPROCS seal and open one message, a stream that is
 // read with large buffers or io.Copy, and one that is written with 1 MiB a call or
 // io.Copy; see [Keyring.WithWorkers] and [WithWorkers]. Reading, sealing or opening, and
-// writing then go on at one time: the source is read by other goroutines, one after the
-// other. None outlives the call, which therefore waits for a read that it has begun,
-// also when a write fails.
+// writing then go on at one time: the source is read and the destination written by other
+// goroutines, one at a time each. None outlives the call, which therefore waits for a
+// read that it has begun, also when a write fails, and panics with what one of them
+// panicked with.
 // A stream holds one chunk of 16 KiB, from the ninth on eight, and after 1 MiB, on
-// several cores, 256 KiB for each of them and one more, or 1 MiB for each while it is
+// several cores, 256 KiB for each of them and two more, or 1 MiB for each while it is
 // read with large buffers; sealed and opened, that is twice as much.
 package crypto

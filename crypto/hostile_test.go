@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -95,7 +96,7 @@ func TestStreamsReadAhead(t *testing.T) {
 			err := c.move(writerFunc(func(p []byte) (int, error) {
 				written += int64(len(p))
 				time.Sleep(time.Nanosecond) // until all else is blocked
-				ahead = ahead || read.Load() > written+1<<18
+				ahead = ahead || read.Load() > written+1<<17
 				return len(p), nil
 			}), readerFunc(func(p []byte) (int, error) {
 				n, err := source.Read(p)
@@ -148,13 +149,7 @@ func TestPanicOfTheWriter(t *testing.T) {
 	plaintext := plaintextOf(longStream)
 	sealed := seal(t, k, plaintext, b)
 	breaks := func() io.Writer {
-		room := 4 << 20
-		return writerFunc(func(p []byte) (int, error) {
-			if room -= len(p); room < 0 {
-				panic(errDisk)
-			}
-			return len(p), nil
-		})
+		return &limitedWriter{4 << 20, writerFunc(func([]byte) (int, error) { panic(errDisk) })}
 	}
 	recovered := func(f func()) (v any) {
 		defer func() { v = recover() }()
@@ -183,6 +178,50 @@ func TestPanicOfTheWriter(t *testing.T) {
 			t.Errorf("%s: Close wrote the end of a stream with a gap", name)
 		}
 	}
+}
+
+// A reader or writer that ends its goroutine, as t.FailNow does, ends neither silently
+// nor never.
+func TestExitOfTheReaderOrWriter(t *testing.T) {
+	k, b := newKeyring(t).WithWorkers(2), Bind("test", "1")
+	plaintext := plaintextOf(longStream)
+	exit := func(p []byte) (int, error) { runtime.Goexit(); return len(p), nil }
+	for name, c := range map[string]struct {
+		r io.Reader
+		w io.Writer
+	}{
+		"reader": {io.MultiReader(bytes.NewReader(plaintext[:6<<20]), readerFunc(exit)), io.Discard},
+		"writer": {bytes.NewReader(plaintext), &limitedWriter{4 << 20, writerFunc(exit)}},
+	} {
+		w, err := k.Writer(c.w, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		func() {
+			defer func() {
+				if v := recover(); v != errExit {
+					t.Errorf("%s: %v", name, v)
+				}
+			}()
+			w.ReadFrom(c.r)
+		}()
+		if err := w.Close(); err == nil {
+			t.Errorf("%s: Close wrote the end", name)
+		}
+	}
+}
+
+// limitedWriter takes left bytes before it asks the other.
+type limitedWriter struct {
+	left int
+	then io.Writer
+}
+
+func (w *limitedWriter) Write(p []byte) (int, error) {
+	if w.left -= len(p); w.left < 0 {
+		return w.then.Write(p)
+	}
+	return len(p), nil
 }
 
 // What came before an error, even with it, is released; the error comes once it is due.

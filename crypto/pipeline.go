@@ -3,33 +3,39 @@ package crypto
 import (
 	"errors"
 	"sync"
-	"sync/atomic"
 
 	"github.com/pavise/pavise/crypto/internal/cobblestone"
 )
 
 var (
 	errInterrupted = errors.New("crypto: stream was interrupted by a panic")
-	errReaderExit  = errors.New("crypto: reader ended its goroutine")
+	errExit        = errors.New("crypto: a reader or writer ended its goroutine")
 )
 
 // pipeUnits is how much a core takes at a time: 256 KiB, which stay in its cache.
 const pipeUnits = 16
 
-// pipeline moves a stream through several cores. Its workers take turns at reading and
-// then work on what they have read; whoever called run gets the results in the order
-// of the stream, while the workers go on. All goroutines have ended when run returns,
-// so it waits for a read that has begun.
+// pipeline moves a stream through several cores. Each worker reads a batch and works on
+// it. Whoever finishes the one whose turn it is puts it, and those behind it that are
+// finished, while the others go on. One reads and one puts at a time. What has been read
+// is also put, unless put panics. All goroutines have ended when run returns, so it
+// waits for a read that has begun.
 type pipeline struct {
-	read  func(*batch) bool // the next one, or false; called by one at a time
-	work  func(*cobblestone.Chunks, *batch)
-	free  chan *batch // that nobody uses
-	order chan *batch // what was read; closed at the end
-	stop  atomic.Bool // nothing more is to be read
+	read func(*batch) bool // the next batch, or false
+	work func(*cobblestone.Chunks, *batch)
+	put  func(*batch) bool // false: no more is to be read
 
-	mu       sync.Mutex // held while reading
-	ended    bool       // order is closed
-	panicked any        // by read
+	all  []batch
+	free chan *batch // those that hold nothing
+
+	reading sync.Mutex
+	places  int // given to batches that were read
+
+	mu       sync.Mutex
+	turn     int // the place of the batch to be put next
+	putting  bool
+	ended    bool // no more is to be read
+	panicked any
 }
 
 // batch is a number of full chunks on their way. Streams keep theirs for the next time.
@@ -38,15 +44,18 @@ type batch struct {
 	in, out []byte
 	number  uint64 // of the first chunk
 	intact  bool
-	done    chan struct{}
+	place   int
+	ready   bool // to be put
 }
+
+// spareBatches are finished while a slower one before them holds them up.
+const spareBatches = 2
 
 type batches []batch
 
-// of returns one for each worker and one more, which is being written.
 func (b *batches) of(c *cobblestone.Chunks) []batch {
-	for len(*b) <= c.Workers() {
-		*b = append(*b, batch{done: make(chan struct{}, 1)})
+	for len(*b) < c.Workers()+spareBatches {
+		*b = append(*b, batch{})
 	}
 	return *b
 }
@@ -59,73 +68,117 @@ func (b *batches) wipe() {
 	*b = nil
 }
 
-// run hands each batch to put on the goroutine of the caller until there is none or
-// put returns false. What has been read by then still goes through work and put.
-func (p *pipeline) run(c *cobblestone.Chunks, b *batches, put func(*batch) bool) {
-	all := b.of(c)
-	p.free, p.order = make(chan *batch, len(all)), make(chan *batch, len(all))
-	for i := range all {
-		p.free <- &all[i]
+// run returns when there is nothing more to read, or put has returned false. It panics
+// with what read or put panicked with.
+func (p *pipeline) run(c *cobblestone.Chunks, b *batches) {
+	p.all = b.of(c)
+	p.free = make(chan *batch, len(p.all))
+	for i := range p.all {
+		p.all[i].ready = false
+		p.free <- &p.all[i]
 	}
 	var workers sync.WaitGroup
-	for range len(all) - 1 {
-		own := c.Serial()
-		workers.Go(func() { p.serve(&own) })
+	for range c.Workers() {
+		workers.Go(func() {
+			own := c.Serial()
+			for p.step(&own) {
+			}
+		})
 	}
-	defer p.finish(&workers)
-	for b := range p.order {
-		<-b.done
-		if !put(b) {
-			p.stop.Store(true)
-		}
-		p.free <- b
-	}
-}
-
-func (p *pipeline) serve(own *cobblestone.Chunks) {
-	for b := range p.free {
-		if !p.next(b) {
-			return
-		}
-		p.work(own, b)
-		b.done <- struct{}{}
-	}
-}
-
-// next reads a batch. A panic is kept for the caller of run.
-func (p *pipeline) next(b *batch) (ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ended {
-		return false
-	}
-	returned := false
-	defer func() {
-		if p.panicked = recover(); p.panicked == nil && !returned {
-			p.panicked = errReaderExit
-		}
-		if !ok {
-			p.ended = true
-			close(p.order)
-		}
-	}()
-	if ok = !p.stop.Load() && p.read(b); ok {
-		p.order <- b
-	}
-	returned = true
-	return ok
-}
-
-// finish ends the workers, also when put has panicked.
-func (p *pipeline) finish(workers *sync.WaitGroup) {
-	p.stop.Store(true)
-	for b := range p.order {
-		<-b.done
-		p.free <- b
-	}
-	close(p.free)
 	workers.Wait()
 	if p.panicked != nil {
 		panic(p.panicked)
 	}
+}
+
+// step moves one batch, or gives it back for the other workers to find the end too.
+func (p *pipeline) step(own *cobblestone.Chunks) bool {
+	b := <-p.free
+	if !p.next(b) {
+		p.free <- b
+		return false
+	}
+	p.work(own, b)
+	p.finish(b)
+	return true
+}
+
+func (p *pipeline) next(b *batch) bool {
+	p.reading.Lock()
+	defer p.reading.Unlock()
+	if p.hasEnded() {
+		return false
+	}
+	b.place = p.places
+	p.places++
+	more, _ := p.guard(p.read, b)
+	return more
+}
+
+// finish puts b and what waits for it, or leaves that to the worker that is putting.
+func (p *pipeline) finish(b *batch) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b.ready = true
+	if p.putting {
+		return
+	}
+	p.putting = true
+	defer func() { p.putting = false }()
+	for b := p.first(); b != nil; b = p.first() {
+		p.putOne(b)
+	}
+}
+
+// first returns the batch whose turn it is if it is ready.
+func (p *pipeline) first() *batch {
+	for i := range p.all {
+		if b := &p.all[i]; b.ready && b.place == p.turn {
+			return b
+		}
+	}
+	return nil
+}
+
+// putOne puts b without the lock. After a panic no other has its turn.
+func (p *pipeline) putOne(b *batch) {
+	p.mu.Unlock()
+	defer func() { // also when put ends the goroutine
+		p.mu.Lock()
+		b.ready = false
+		p.free <- b
+	}()
+	if _, returned := p.guard(p.put, b); returned {
+		p.turn++ // only read and changed by the worker that is putting
+	}
+}
+
+// guard calls f, keeps its panic for run, and notes that no more is to be read.
+func (p *pipeline) guard(f func(*batch) bool, b *batch) (more, returned bool) {
+	defer func() {
+		if value := recover(); value != nil {
+			p.end(value)
+		} else if !returned {
+			p.end(errExit)
+		} else if !more {
+			p.end(nil)
+		}
+	}()
+	more = f(b)
+	return more, true
+}
+
+func (p *pipeline) end(panicked any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	if p.panicked == nil {
+		p.panicked = panicked
+	}
+}
+
+func (p *pipeline) hasEnded() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended
 }

@@ -86,6 +86,7 @@ func (r *Reader) pass(w io.Writer) (int64, error) {
 // take is kept in r.plain.
 func (r *Reader) pipe(w io.Writer) (written int64, err error) {
 	r.err = errInterrupted // by a panic: what it lost is missing
+	damaged := false
 	p := pipeline{
 		read: func(b *batch) bool {
 			if !r.sealed.batch(b, r.r) {
@@ -96,21 +97,21 @@ func (r *Reader) pipe(w io.Writer) (written int64, err error) {
 			return true
 		},
 		work: func(c *cobblestone.Chunks, b *batch) { b.out, b.intact = c.OpenFull(b.out[:0], b.in, b.number) },
+		put: func(b *batch) bool {
+			if damaged {
+				return false
+			}
+			n := 0
+			if err == nil {
+				n, err = writePlain(w, b.out)
+				written += int64(n)
+			}
+			r.keep(b.out[n:])
+			damaged = !b.intact
+			return err == nil && !damaged
+		},
 	}
-	damaged := false
-	p.run(&r.chunks, &r.held, func(b *batch) bool {
-		if damaged {
-			return false
-		}
-		n := 0
-		if err == nil {
-			n, err = writePlain(w, b.out)
-			written += int64(n)
-		}
-		r.keep(b.out[n:])
-		damaged = !b.intact
-		return err == nil && !damaged
-	})
+	p.run(&r.chunks, &r.held)
 	if r.err = nil; damaged {
 		r.damaged()
 	}

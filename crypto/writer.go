@@ -154,6 +154,7 @@ func (w *Writer) pipe(read func(*batch) bool) error {
 	}
 	before := w.err
 	w.err = errInterrupted // by a panic: what it lost is missing
+	var err error
 	p := pipeline{
 		read: func(b *batch) bool {
 			if !read(b) {
@@ -164,14 +165,14 @@ func (w *Writer) pipe(read func(*batch) bool) error {
 			return true
 		},
 		work: func(c *cobblestone.Chunks, b *batch) { b.out = c.SealFull(b.out[:0], b.in, b.number) },
+		put: func(b *batch) bool {
+			if err == nil {
+				err = w.write(b.out)
+			}
+			return err == nil
+		},
 	}
-	var err error
-	p.run(&w.chunks, &w.held, func(b *batch) bool {
-		if err == nil {
-			err = w.write(b.out)
-		}
-		return err == nil
-	})
+	p.run(&w.chunks, &w.held)
 	if w.err = err; err == nil {
 		w.err = before
 	}

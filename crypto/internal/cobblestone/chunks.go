@@ -4,6 +4,7 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/binary"
+	"slices"
 )
 
 // Chunks seals and opens the chunks of one message, each by its number, which is
@@ -52,6 +53,7 @@ func (c *Chunks) SealFull(dst, plaintext []byte, number uint64) []byte {
 }
 
 func (c *Chunks) sealSerial(dst, plaintext []byte, number uint64) []byte {
+	dst = slices.Grow(dst, len(plaintext)/ChunkSize*SealedSize)
 	for ; len(plaintext) > 0; number++ {
 		dst = c.aead.Seal(dst, c.nonceFor(number), plaintext[:ChunkSize], nil)
 		plaintext = plaintext[ChunkSize:]
@@ -76,6 +78,7 @@ func (c *Chunks) OpenFull(dst, sealed []byte, number uint64) ([]byte, bool) {
 }
 
 func (c *Chunks) openSerial(dst, sealed []byte, number uint64) ([]byte, bool) {
+	dst = slices.Grow(dst, len(sealed)/SealedSize*ChunkSize)
 	for ; len(sealed) > 0; number++ {
 		opened, err := c.aead.Open(dst, c.nonceFor(number), sealed[:SealedSize], nil)
 		if err != nil {
