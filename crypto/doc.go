@@ -154,6 +154,6 @@
 // read that it has begun, also when a write fails, and panics with what one of them
 // panicked with.
 // A stream holds one chunk of 16 KiB, from the ninth on eight, and after 1 MiB, on
-// several cores, 256 KiB for each of them and two more, or 1 MiB for each while it is
+// several cores, 128 KiB for each of them and two more, or 1 MiB for each while it is
 // read with large buffers; sealed and opened, that is twice as much.
 package crypto

@@ -8,7 +8,7 @@ import (
 var errBadCount = errors.New("crypto: a reader or writer returned an impossible count")
 
 const (
-	feedUnits = 8       // held at a time, once a stream is longer
+	feedUnits = 8       // held at a time, once a stream is longer: they stay in a core's cache
 	longFeed  = 1 << 20 // bytes, from which on a feed holds a whole batch
 )
 
@@ -79,14 +79,14 @@ func (f *feed) done() bool { return f.eof && len(f.pending) < f.unit }
 // batch fills b from r with the buffer of f, which goes on with the one of b.
 func (f *feed) batch(b *batch, r io.Reader) bool {
 	defer func(most int) { f.most = most }(f.most)
-	f.most = pipeUnits
+	f.most = feedUnits
 	if f.fill(r) != nil || f.done() {
 		return false
 	}
 	b.in = f.full()
 	f.take(len(b.in))
 	if len(b.buf) == 0 {
-		b.buf = make([]byte, pipeUnits*f.unit)
+		b.buf = make([]byte, feedUnits*f.unit)
 	}
 	f.buf, b.buf = b.buf, f.buf
 	f.pending = f.buf[:copy(f.buf, f.pending)]

@@ -12,9 +12,6 @@ var (
 	errExit        = errors.New("crypto: a reader or writer ended its goroutine")
 )
 
-// pipeUnits is how much a core takes at a time: 256 KiB, which stay in its cache.
-const pipeUnits = 16
-
 // pipeline moves a stream through several cores. Each worker reads a batch and works on
 // it. Whoever finishes the one whose turn it is puts it, and those behind it that are
 // finished, while the others go on. One reads and one puts at a time. What has been read

@@ -136,7 +136,7 @@ func (w *Writer) sealFull(plaintext []byte) error {
 // pipeFull is sealFull with several cores.
 func (w *Writer) pipeFull(plaintext []byte) error {
 	return w.pipe(func(b *batch) bool {
-		b.in = plaintext[:min(len(plaintext), pipeUnits*cobblestone.ChunkSize)]
+		b.in = plaintext[:min(len(plaintext), feedUnits*cobblestone.ChunkSize)]
 		plaintext = plaintext[len(b.in):]
 		return len(b.in) > 0
 	})
