@@ -53,7 +53,7 @@
 // # Events
 //
 // To the logger given with [Logger], with the attributes event.action,
-// event.outcome, event.reason, user.id and source.ip (the peer of the connection):
+// event.outcome, event.reason, user.id and source.ip (of the connection, see [ClientIP]):
 //
 //	session-created           success  (anonymous) | failure: store-full
 //	session-login             success | failure: stale-epoch, not-stored

@@ -188,3 +188,53 @@ func ExampleManager_Require() {
 	fmt.Println(w.Code, w.Header().Get("WWW-Authenticate"))
 	// Output: 401 Bearer error="insufficient_user_authentication", acr_values="http://idmanagement.gov/ns/assurance/aal/2"
 }
+
+// A message that the page after a redirect shows once.
+func ExampleManager_TakeFlash() {
+	type data struct {
+		Flash session.Flash `json:"flash,omitempty"`
+	}
+	sessions, err := session.New[data](session.NewMemoryStore(0))
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /profile", func(w http.ResponseWriter, r *http.Request) {
+		err := sessions.Update(r.Context(), func(d *data) error {
+			d.Flash.Add("success", "Your profile is saved.")
+			return nil
+		})
+		if err != nil {
+			http.Error(w, "please start again", http.StatusConflict)
+			return
+		}
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	})
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		messages, err := sessions.TakeFlash(r.Context(), func(d *data) *session.Flash { return &d.Flash })
+		if err != nil {
+			http.Error(w, "try again later", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, len(messages), messages)
+	})
+	service := sessions.Handler(mux)
+
+	cookie := ""
+	for _, request := range []string{"POST /profile", "GET /", "GET /"} {
+		method, path, _ := strings.Cut(request, " ")
+		r := httptest.NewRequest(method, "https://shop.example"+path, nil)
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		r.Header.Set("Cookie", cookie)
+		w := httptest.NewRecorder()
+		service.ServeHTTP(w, r)
+		if method == "POST" {
+			cookie, _, _ = strings.Cut(w.Header().Get("Set-Cookie"), ";")
+			continue
+		}
+		fmt.Print(w.Body)
+	}
+	// Output:
+	// 1 [{success Your profile is saved.}]
+	// 0 []
+}

@@ -216,3 +216,34 @@ func TestCancelledRequest(t *testing.T) {
 		t.Errorf("%d, log: %s", w.Code, &log)
 	}
 }
+
+// A login that comes while another goroutine of the request finds out that the old data
+// does not decode stays.
+func TestUndecodableDataDoesNotUndoALogin(t *testing.T) {
+	store := session.NewMemoryStore(0)
+	b := newBrowser(t, newManager(t, store))
+	b.add(1)
+	var during func()
+	b.m = newManager(t, store, session.Schema(1, func(uint32, []byte) ([]byte, error) {
+		if f := during; f != nil {
+			during = nil
+			f()
+		}
+		return nil, errors.New("no way")
+	}))
+	b.must(func(ctx context.Context) error {
+		during = func() {
+			if err := b.m.Login(ctx, session.Auth{User: "ann"}, nil); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := b.m.Get(ctx); err != nil {
+			t.Error(err)
+		}
+		s, err := b.m.Get(ctx)
+		if s.User != "ann" {
+			t.Errorf("after the login the user is %q", s.User)
+		}
+		return err
+	})
+}

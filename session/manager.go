@@ -156,13 +156,16 @@ func (m *Manager[T]) open(ctx context.Context, q *request, v *T) (opened, error)
 }
 
 // decode fills v. Data that does not fit T makes the rest of the request
-// anonymous: it would fail at every request, and only a login can end that.
+// anonymous: it would fail at every request, and only a login can end that, which may
+// have come meanwhile.
 func (m *Manager[T]) decode(q *request, o opened, v *T) error {
 	err := m.codec.decode(o.plain, o.schema, v)
 	if err != nil {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		q.refuse("undecodable-data")
+		if q.cur.rec.Key == o.rec.Key {
+			q.refuse("undecodable-data")
+		}
 	}
 	return err
 }

@@ -25,6 +25,7 @@ type options struct {
 	redirect        func(*http.Request, Challenge) string
 	refused         func(w http.ResponseWriter, r *http.Request, status int)
 	log             *slog.Logger
+	clientIP        func(*http.Request) (netip.Addr, error)
 	development     bool
 }
 
@@ -156,6 +157,16 @@ func Redirect(f func(*http.Request, Challenge) string) Option {
 func Logger(l *slog.Logger) Option {
 	return func(o *options) error {
 		o.log = l
+		return nil
+	}
+}
+
+// ClientIP sets how the address in events (source.ip) is found behind a proxy, for
+// which the method Resolve of ratelimit's ClientIP is made. Default, and after an error
+// of f: the peer of the connection.
+func ClientIP(f func(*http.Request) (netip.Addr, error)) Option {
+	return func(o *options) error {
+		o.clientIP = f
 		return nil
 	}
 }

@@ -1,10 +1,13 @@
 package session_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -118,5 +121,34 @@ func TestInsecureDevelopmentIsForThisMachine(t *testing.T) {
 	}
 	if p := m.Policy(); !p.Development || p.Idle != 30*time.Minute || p.Absolute != 12*time.Hour || p.Cookie != "session" {
 		t.Errorf("policy: %+v", p)
+	}
+}
+
+func TestEventsNameTheClient(t *testing.T) {
+	for name, c := range map[string]struct {
+		resolve func(*http.Request) (netip.Addr, error)
+		want    string
+	}{
+		"default": {nil, "source.ip=192.0.2.1 "},
+		"proxy": {func(r *http.Request) (netip.Addr, error) {
+			return netip.ParseAddr(r.Header.Get("X-Client"))
+		}, "source.ip=2001:db8::7 "},
+		"unknown": {func(*http.Request) (netip.Addr, error) {
+			return netip.Addr{}, errors.New("no address")
+		}, "source.ip=192.0.2.1 "},
+	} {
+		var log bytes.Buffer
+		m := newManager(t, session.NewMemoryStore(0), session.Logger(slog.New(slog.NewTextHandler(&log, nil))), session.ClientIP(c.resolve))
+		r := httptest.NewRequest("POST", "https://example.com/", nil)
+		r.Header.Set("X-Client", "2001:db8::7")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		newBrowser(t, m).send(r, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if err := m.Login(r.Context(), session.Auth{User: "ann"}, nil); err != nil {
+				t.Error(err)
+			}
+		}))
+		if !strings.Contains(log.String(), c.want) {
+			t.Errorf("%s: %s", name, log.String())
+		}
 	}
 }

@@ -194,11 +194,22 @@ func (e *engine) limits(persist bool) limits {
 
 // event logs with the attribute names of the Elastic Common Schema.
 func (q *request) event(level slog.Level, action, outcome, reason, user string) {
-	ip := q.r.RemoteAddr
-	if host, _, err := net.SplitHostPort(ip); err == nil {
-		ip = host
+	if q.e.opts.log != nil {
+		q.e.event(q, level, action, outcome, reason, user, slog.String("source.ip", q.e.opts.source(q.r)))
 	}
-	q.e.event(q, level, action, outcome, reason, user, slog.String("source.ip", ip))
+}
+
+// source returns the address that r came from.
+func (o *options) source(r *http.Request) string {
+	if o.clientIP != nil {
+		if ip, err := o.clientIP(r); err == nil {
+			return ip.String()
+		}
+	}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		return host
+	}
+	return r.RemoteAddr
 }
 
 func (e *engine) event(ctx context.Context, level slog.Level, action, outcome, reason, user string, more ...slog.Attr) {
