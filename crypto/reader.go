@@ -77,8 +77,10 @@ func (r *Reader) pass(w io.Writer) (int64, error) {
 			return 0, r.err
 		}
 	}
-	n, err := writePlain(w, r.plain)
-	r.plain = r.plain[n:]
+	plain, before := r.plain, r.err
+	r.plain, r.err = nil, errInterrupted // by a panic: how much it took is not known
+	n, err := writePlain(w, plain)
+	r.plain, r.err = plain[n:], before
 	return int64(n), err
 }
 

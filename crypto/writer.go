@@ -190,7 +190,10 @@ func (w *Writer) flush() error {
 }
 
 func (w *Writer) write(sealed []byte) error {
+	before := w.err
+	w.err = errInterrupted // by a panic: how much was written is not known
 	n, err := w.w.Write(sealed)
+	w.err = before
 	if err == nil && n != len(sealed) {
 		err = io.ErrShortWrite
 	}
