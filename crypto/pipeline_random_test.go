@@ -84,7 +84,7 @@ func (f *flaky) Write(p []byte) (int, error) {
 }
 
 func newFlaky(r *rand.Rand, in []byte, room int) *flaky {
-	return &flaky{Rand: r, in: in, at: r.IntN(room + 1), jumpy: r.IntN(3) == 0}
+	return &flaky{Rand: rand.New(rand.NewPCG(r.Uint64(), 1)), in: in, at: r.IntN(room + 1), jumpy: r.IntN(3) == 0}
 }
 
 // interrupted calls f and returns what it panicked with, errExit if it ended its
