@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -112,16 +113,16 @@ func TestRewrapKilled(t *testing.T) {
 
 	const kills = 5
 	for i := range kills {
-		part := n / kills
+		part := n * 8 / 10 / kills
 		killAt := i*part + rand.IntN(part*9/10)
-		runRewrap(t, path, oldKey, newKey, int64(killAt))
+		runRewrap(t, path, oldKey, newKey, int64(killAt), int64(killAt+n/10))
 		if c := verify(t, db, after); c.opened == n || c.damaged != 0 {
 			t.Fatalf("kill %d at %d: %+v: it was not killed in the middle, or has done damage", i+1, killAt, c)
 		} else {
 			t.Logf("kill %d at record %d: %d of %d rewrapped", i+1, killAt, n-c.outdated, n)
 		}
 	}
-	runRewrap(t, path, oldKey, newKey, -1)
+	runRewrap(t, path, oldKey, newKey, -1, math.MaxInt64)
 	c := verify(t, db, after)
 	if c != (census{records: n, opened: n}) {
 		t.Errorf("after: %+v", c)
@@ -226,11 +227,13 @@ func verify(t *testing.T, db *sql.DB, e *crypto.Envelope) (c census) {
 }
 
 // runRewrap runs rewrapTable in a process of its own, which it kills a moment after the
-// record killAt was committed; never if that is negative.
-func runRewrap(t *testing.T, path string, oldKey, newKey crypto.Key, killAt int64) {
+// record killAt was committed; never if that is negative. The process waits for that after
+// waitAt, so that a busy machine does not let it come to its end.
+func runRewrap(t *testing.T, path string, oldKey, newKey crypto.Key, killAt, waitAt int64) {
 	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^TestRewrapKilled$", "-test.timeout=0")
-	child.Env = append(os.Environ(), "PAVISE_REWRAP_DB="+path, "PAVISE_REWRAP_OLD="+oldKey.Export().Reveal(), "PAVISE_REWRAP_NEW="+newKey.Export().Reveal())
+	child.Env = append(os.Environ(), "PAVISE_REWRAP_DB="+path, "PAVISE_REWRAP_OLD="+oldKey.Export().Reveal(), "PAVISE_REWRAP_NEW="+newKey.Export().Reveal(),
+		"PAVISE_REWRAP_WAIT="+strconv.FormatInt(waitAt, 10))
 	out, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -263,7 +266,16 @@ func rewrapChild(t *testing.T, path string) {
 			t.Fatal(err)
 		}
 	}
-	err := rewrapTable(t.Context(), openRecords(t, path), rewrapEnvelope(t, keys[0], keys[1]), func(last int64) { fmt.Println(last) })
+	waitAt, err := strconv.ParseInt(os.Getenv("PAVISE_REWRAP_WAIT"), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = rewrapTable(t.Context(), openRecords(t, path), rewrapEnvelope(t, keys[0], keys[1]), func(last int64) {
+		fmt.Println(last)
+		if last > waitAt {
+			time.Sleep(time.Hour)
+		}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
