@@ -96,6 +96,7 @@
 //	                                    opens   seals
 //	Keyring                             yes     refuses with ErrFIPS
 //	Keyring.SkipFIPSNonceEnforcement    yes     yes
+//	LiveKeyring                         yes     refuses with ErrFIPS
 //	Compact                             yes     yes
 //	Envelope                            yes     refuses with ErrFIPS
 //	Envelope, SkipFIPSNonceEnforcement  yes     yes

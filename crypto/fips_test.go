@@ -14,6 +14,7 @@ import (
 	"github.com/pavise/pavise/crypto"
 	"github.com/pavise/pavise/crypto/column"
 	"github.com/pavise/pavise/crypto/internal/fipstest"
+	"github.com/pavise/pavise/secrets"
 )
 
 // TestFIPSTable holds the table of the package comment to what happens, and opens what
@@ -42,6 +43,7 @@ func TestFIPSTable(t *testing.T) {
 	ring := must(crypto.NewKeyring(crypto.GenerateKey()))
 	row("Keyring")(fipsKeyring(ring))
 	row("Keyring.SkipFIPSNonceEnforcement")(fipsKeyring(ring.SkipFIPSNonceEnforcement()))
+	row("LiveKeyring")(fipsKeyring(fipsLive(t)))
 	row("Compact")(fipsCompact())
 	row("Envelope")(fipsEnvelope(t, crypto.SkipFIPSNonceEnforcement()))
 	row("Envelope, SkipFIPSNonceEnforcement")(fipsEnvelope(t, crypto.SkipFIPSNonceEnforcement(), crypto.SkipFIPSNonceEnforcement()))
@@ -52,6 +54,14 @@ func TestFIPSTable(t *testing.T) {
 	if documented := fipsTable(t); !maps.Equal(documented, done) {
 		t.Errorf("documented:\n%q\nis:\n%q", documented, done)
 	}
+}
+
+func fipsLive(t *testing.T) *crypto.Keyring {
+	t.Helper()
+	source := secrets.Static(map[string]string{"KEY": crypto.GenerateKey().Export().Reveal()})
+	live := must(secrets.Open(t.Context(), source, "KEY", secrets.Options[crypto.Key]{Decode: crypto.ParseKey}))
+	t.Cleanup(func() { live.Close() })
+	return must(crypto.LiveKeyring(live))
 }
 
 // fipsTable returns the lines of the table, by name and without footnotes.

@@ -72,8 +72,8 @@ func (c *Column[T]) NeedsReseal(ciphertext []byte) bool {
 	return c.field() != nil && c.keys.Compact().NeedsReseal(ciphertext)
 }
 
-// Token returns what to store beside Value(v, row), in the index column: the token of v
-// under the primary key, or NULL if v is NULL.
+// Token returns what to store beside the value, in the index column: the token of v under
+// the primary key, or NULL if v is NULL. See [Column.Pair].
 func (c *Column[T]) Token(v T) driver.Valuer {
 	return valuer(func() (driver.Value, error) { return c.field().token(reflect.ValueOf(&v).Elem()) })
 }

@@ -64,7 +64,7 @@
 //
 // Add the new key to the Keyring as an older one everywhere, then make it the primary:
 // lookups go by the tokens of all keys, so rows are found at all times. Then, for each row
-// that [Column.NeedsReseal], write Value and Token anew in one UPDATE, and drop the
+// that [Column.NeedsReseal], write the [Column.Pair] anew in one UPDATE, and drop the
 // old key when none is left. Values of an [EnvelopeColumn] are envelopes, for
 // [crypto.Envelope.RewrapHeader], and only their tokens follow the index keys:
 // write those anew that are not what Token returns.

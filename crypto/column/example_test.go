@@ -68,8 +68,8 @@ func ExampleWithIndex() {
 	}
 
 	id, email := "0199d5a4-6f0e-7cc3-98c4-dc0c0c07398f", "Alice@example.com"
-	_, err = db.ExecContext(ctx, "INSERT INTO users (id, email, email_idx) VALUES (?, ?, ?)",
-		id, emails.Value(email, id), emails.Token(email))
+	value, token := emails.Pair(email, id)
+	_, err = db.ExecContext(ctx, "INSERT INTO users (id, email, email_idx) VALUES (?, ?, ?)", id, value, token)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -19,7 +19,8 @@ func openFake() *sql.DB { return sql.OpenDB(&fakeDB{}) }
 type fakeDB struct{ rows [][]driver.Value }
 
 func (db *fakeDB) Connect(context.Context) (driver.Conn, error) { return &fakeConn{db}, nil }
-func (db *fakeDB) Driver() driver.Driver                        { return nil }
+func (db *fakeDB) Driver() driver.Driver                        { return db }
+func (db *fakeDB) Open(string) (driver.Conn, error)             { return db.Connect(context.Background()) }
 
 type fakeConn struct{ db *fakeDB }
 
@@ -42,15 +43,15 @@ func (s *fakeStmt) Exec(args []driver.Value) (driver.Result, error) {
 	case strings.HasPrefix(s.query, "INSERT"):
 		s.db.rows = append(s.db.rows, slices.Clone(args))
 	case strings.HasPrefix(s.query, "UPDATE users SET email = (SELECT email"):
-		s.row(args[1])[1] = s.row(args[0])[1]
+		s.db.row(args[1])[1] = s.db.row(args[0])[1]
 	default:
 		return nil, errors.ErrUnsupported
 	}
 	return driver.RowsAffected(1), nil
 }
 
-func (s *fakeStmt) row(id driver.Value) []driver.Value {
-	return s.db.rows[slices.IndexFunc(s.db.rows, func(r []driver.Value) bool { return r[0] == id })]
+func (db *fakeDB) row(id driver.Value) []driver.Value {
+	return db.rows[slices.IndexFunc(db.rows, func(r []driver.Value) bool { return r[0] == id })]
 }
 
 func (s *fakeStmt) Query(args []driver.Value) (driver.Rows, error) {

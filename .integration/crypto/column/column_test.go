@@ -305,7 +305,8 @@ func reseal(t *testing.T, db *database, c *column.Column[string]) (n int) {
 		if err := c.Scan(&email, &id).Scan(sealed); err != nil {
 			t.Fatal(err)
 		}
-		db.exec(t, "UPDATE pavise_people SET email = ?, email_idx = ? WHERE id = ? AND email = ?", c.Value(email, id), c.Token(email), id, sealed)
+		value, token := c.Pair(email, id)
+		db.exec(t, "UPDATE pavise_people SET email = ?, email_idx = ? WHERE id = ? AND email = ?", value, token, id, sealed)
 	}
 	return len(old)
 }
