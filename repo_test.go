@@ -49,6 +49,7 @@ var rooms = map[string][]string{
 	"crypto/column":       {".", module + "/crypto", module + "/secrets"},
 	"crypto/password":     {".", module + "/secrets", "golang.org/x/crypto"},
 	"session":             {".", module + "/crypto", module + "/secrets"},
+	"session/authz":       {".", module + "/session"},
 	"session/sessiontest": {module + "/session"},
 	"examples":            {module},
 	"":                    {},

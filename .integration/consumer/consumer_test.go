@@ -33,6 +33,7 @@ var prices = []struct {
 	{"crypto/sqlstore", 1, 2},
 	{"crypto/vaultkek", 1, 2},
 	{"session", 1, 2},
+	{"session/authz", 1, 2},
 	{"session/sqlstore", 1, 2},
 	{"sanitize/headers", 1, 2},
 	{"sanitize/text", 2, 4},
