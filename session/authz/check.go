@@ -113,54 +113,58 @@ func (d Decision) Status() int {
 
 // Check decides whether s may do perm to r, and logs the decision.
 func (p *Policy) Check(ctx context.Context, s Subject, perm Perm, r Resource) Decision {
-	d := p.decide(ctx, &s, perm, &r)
+	reason, name, cause := p.decide(ctx, &s, perm, &r)
+	d := Decision{Allow: reason == Granted || reason == CrossTenant, Reason: reason, Rule: name, cause: cause}
 	if p.logger != nil {
 		p.record(ctx, s, perm, r, d)
 	}
 	return d
 }
 
-// decide asks what is the same for all resources first, so that its answer tells
-// nothing about this one.
-func (p *Policy) decide(ctx context.Context, s *Subject, perm Perm, r *Resource) Decision {
-	d, rule := p.granted(s, perm)
-	if !d.Allow {
-		return d
+// decide returns the fields of a Decision, one by one to keep them in registers. It asks
+// what is the same for all resources first, so that this answer tells nothing about r.
+func (p *Policy) decide(ctx context.Context, s *Subject, perm Perm, r *Resource) (Reason, string, error) {
+	rule, reason, role := p.granted(s, perm)
+	if reason != Granted {
+		return reason, "", nil
 	}
 	switch {
 	case p.singleTenant && s.Tenant == "" && r.Tenant == "":
 	case s.Tenant == "" || r.Tenant == "":
-		return Decision{Reason: MissingTenant}
+		return MissingTenant, "", nil
 	case s.Tenant == r.Tenant && !p.singleTenant:
 	case rule.crossTenant:
-		d.Reason = CrossTenant
+		reason = CrossTenant
 	default:
-		return Decision{Reason: OtherTenant}
+		return OtherTenant, "", nil
 	}
 	if p.engine == nil && rule.conditions == nil {
-		return d
+		return reason, role, nil
 	}
-	return p.ask(ctx, rule, d, Query{*s, perm, *r})
+	if refused, name, cause := p.ask(ctx, rule, Query{*s, perm, *r}); refused != "" {
+		return refused, name, cause
+	}
+	return reason, role, nil
 }
 
 // granted decides by roles alone. With an engine, everybody who is logged in gets as
 // far as to be asked about.
-func (p *Policy) granted(s *Subject, perm Perm) (Decision, *rule) {
+func (p *Policy) granted(s *Subject, perm Perm) (*rule, Reason, string) {
 	rule := p.rules[perm]
 	switch {
 	case rule == nil:
-		return Decision{Reason: UnknownPermission}, nil
+		return nil, UnknownPermission, ""
 	case s.ID == "":
-		return Decision{Reason: Anonymous}, nil
+		return nil, Anonymous, ""
 	case p.engine != nil:
-		return Decision{Allow: true, Reason: Granted}, rule
+		return rule, Granted, ""
 	}
 	for _, role := range s.Roles {
 		if p.roles[role].has(rule.index) {
-			return Decision{Allow: true, Reason: Granted, Rule: role}, rule
+			return rule, Granted, role
 		}
 	}
-	return Decision{Reason: NotGranted}, nil
+	return nil, NotGranted, ""
 }
 
 // Roles returns the names of the roles, sorted: for an administration page that must

@@ -52,30 +52,30 @@ type Engine interface {
 	Authorize(ctx context.Context, s Subject, perm Perm, r Resource) (bool, error)
 }
 
-// ask evaluates what takes a call: the engine, then the conditions. d is the decision
-// if none of them objects.
-func (p *Policy) ask(ctx context.Context, rule *rule, d Decision, q Query) Decision {
+// ask evaluates what takes a call: the engine, then the conditions. It returns "" if
+// none of them objects.
+func (p *Policy) ask(ctx context.Context, rule *rule, q Query) (refused Reason, name string, cause error) {
 	if p.engine != nil {
 		allow, err := p.authorize(ctx, q)
 		switch {
 		case err != nil:
-			return Decision{Reason: EngineFailed, cause: err}
+			return EngineFailed, "", err
 		case !allow:
-			return Decision{Reason: EngineRefused}
+			return EngineRefused, "", nil
 		}
 	}
 	for i := range rule.conditions {
 		c := &rule.conditions[i]
 		switch ok, err := c.holds(ctx, q); {
 		case err == errMissing:
-			return Decision{Reason: MissingAttribute, Rule: c.Name}
+			return MissingAttribute, c.Name, nil
 		case err != nil:
-			return Decision{Reason: ConditionPanicked, Rule: c.Name, cause: err}
+			return ConditionPanicked, c.Name, err
 		case !ok:
-			return Decision{Reason: ConditionFailed, Rule: c.Name}
+			return ConditionFailed, c.Name, nil
 		}
 	}
-	return d
+	return "", "", nil
 }
 
 func (p *Policy) authorize(ctx context.Context, q Query) (allow bool, err error) {

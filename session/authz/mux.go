@@ -167,8 +167,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	at := &scope{Context: r.Context(), subject: s, resource: Resource{Tenant: s.Tenant}}
 	r = r.WithContext(at)
-	d, _ := g.policy.granted(&s, g.perm)
-	if d.Allow && g.resource != nil {
+	if _, reason, _ := g.policy.granted(&s, g.perm); reason == Granted && g.resource != nil {
 		at.resource, err = g.resource(r)
 		switch {
 		case errors.Is(err, ErrNotFound):
@@ -179,7 +178,8 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if d = g.policy.Check(at, s, g.perm, at.resource); d.Allow {
+	d := g.policy.Check(at, s, g.perm, at.resource)
+	if d.Allow {
 		g.next.ServeHTTP(w, r)
 		return
 	}
