@@ -11,6 +11,7 @@ import (
 	"github.com/pavise/pavise/ratelimit"
 	"github.com/pavise/pavise/sanitize/headers"
 	"github.com/pavise/pavise/session"
+	"github.com/pavise/pavise/session/authz"
 	"github.com/pavise/pavise/validate"
 )
 
@@ -19,6 +20,7 @@ type app struct {
 	store    *store
 	notebook *notebook
 	sessions *session.Manager[visitor]
+	mux      *authz.Mux
 	hasher   *password.Hasher
 	schemas  schemas
 	pages    *pages
@@ -77,13 +79,14 @@ type options struct {
 
 func newApp(v *vault, o options) (*app, error) {
 	a := &app{store: v.store, log: o.log, clientIP: o.clientIP, plain: o.plain}
-	var errs [8]error
+	var errs [7]error
 	a.notebook, errs[0] = newNotebook(v.store, v.envelope)
 	a.sessions, errs[1] = newSessions(v.store.sessions, o, a.foreign)
 	a.hasher, errs[2] = password.New()
 	a.schemas, errs[3] = newSchemas(o.log)
 	a.pages, errs[4] = newPages()
 	errs[5] = a.newLimits(v.deviceKey)
+	a.mux, errs[6] = a.newMux(a.routes())
 	return a, errors.Join(errs[:]...)
 }
 
@@ -111,17 +114,10 @@ type handler func(http.ResponseWriter, *http.Request) error
 // route is one line of the table: who may, how often, and what happens.
 type route struct {
 	pattern string
-	who     access
+	who     authz.Access // the zero value stops the start
 	limit   limit
 	handler handler
 }
-
-type access int
-
-const (
-	members access = iota // the zero value: whoever is logged in
-	everybody
-)
 
 // limit says what a route takes from besides the count that every address has.
 type limit int
@@ -133,6 +129,8 @@ const (
 )
 
 func (a *app) routes() []route {
+	everybody, account := authz.Public(), authz.Require(manageAccount)
+	reader, writer := authz.Require(readNotes), authz.Require(writeNotes)
 	return []route{
 		{"GET /{$}", everybody, normal, a.home},
 		{"GET /healthz", everybody, normal, a.healthz},
@@ -144,43 +142,31 @@ func (a *app) routes() []route {
 		{"GET /login", everybody, normal, a.loginPage},
 		{"POST /login", everybody, normal, a.login}, // has its own: ratelimit.Login
 		{"POST /logout", everybody, normal, a.logout},
-		{"GET /account/password", members, normal, a.passwordPage},
-		{"POST /account/password", members, normal, a.changePassword}, // as log-in
-		{"GET /devices", members, normal, a.devices},
-		{"POST /devices/{handle}/revoke", members, normal, a.revoke},
-		{"POST /devices/revoke-others", members, normal, a.revokeOthers},
+		{"GET /account/password", account, normal, a.passwordPage},
+		{"POST /account/password", account, normal, a.changePassword}, // as log-in
+		{"GET /devices", account, normal, a.devices},
+		{"POST /devices/{handle}/revoke", account, normal, a.revoke},
+		{"POST /devices/revoke-others", account, normal, a.revokeOthers},
 
-		{"GET /notes", members, normal, a.notes},
-		{"GET /notes/new", members, normal, a.newNote},
-		{"POST /notes", members, perWrite, a.writeNote},
-		{"GET /notes/{id}", members, normal, a.readNote},
-		{"POST /notes/{id}", members, perWrite, a.rewriteNote},
-		{"POST /notes/{id}/delete", members, perWrite, a.deleteNote},
+		{"GET /notes", reader, normal, a.notes},
+		{"GET /notes/new", writer, normal, a.newNote},
+		{"POST /notes", writer, perWrite, a.writeNote},
+		{"GET /notes/{id}", reader, normal, a.readNote},
+		{"POST /notes/{id}", writer, perWrite, a.rewriteNote},
+		{"POST /notes/{id}/delete", writer, perWrite, a.deleteNote},
 
-		{"GET /api/v1/notes", members, normal, a.apiNotes},
-		{"POST /api/v1/notes", members, perWrite, a.apiWrite},
-		{"GET /api/v1/notes/{id}", members, normal, a.apiRead},
-		{"PUT /api/v1/notes/{id}", members, perWrite, a.apiRewrite},
-		{"DELETE /api/v1/notes/{id}", members, perWrite, a.apiDelete},
+		{"GET /api/v1/notes", reader, normal, a.apiNotes},
+		{"POST /api/v1/notes", writer, perWrite, a.apiWrite},
+		{"GET /api/v1/notes/{id}", reader, normal, a.apiRead},
+		{"PUT /api/v1/notes/{id}", writer, perWrite, a.apiRewrite},
+		{"DELETE /api/v1/notes/{id}", writer, perWrite, a.apiDelete},
 	}
 }
 
 // build puts the service together, from the inside out: routes, sessions with their protection against forged requests, the
 // count per address, the way past the proxy closed, the log, security headers.
 func (a *app) build(o options) http.Handler {
-	mux := http.NewServeMux()
-	for _, rt := range a.routes() {
-		mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) {
-			r, err := a.admit(rt, r)
-			if err == nil {
-				err = rt.handler(w, r)
-			}
-			if err != nil {
-				a.fail(w, r, err)
-			}
-		})
-	}
-	h := a.counted(a.sessions.Handler(a.found(mux)))
+	h := a.counted(a.sessions.Handler(a.mux))
 	if o.proxied {
 		h = a.viaProxy(h)
 	}
@@ -197,15 +183,25 @@ func member(r *http.Request) session.Session[visitor] {
 func userID(r *http.Request) string   { return member(r).User }
 func userName(r *http.Request) string { return member(r).Data.Name }
 
-// admit asks who it is and then how often. The request that it returns knows the member.
+// admitted is the handler of a route, for those who may use it.
+func (a *app) admitted(rt route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r, err := a.admit(rt, r)
+		if err == nil {
+			err = rt.handler(w, r)
+		}
+		if err != nil {
+			a.fail(w, r, err)
+		}
+	}
+}
+
+// admit asks how often. The request that it returns knows the member.
 func (a *app) admit(rt route, r *http.Request) (*http.Request, error) {
-	if rt.who == members {
+	if authz.SubjectOf(r.Context()).ID != "" {
 		s, err := a.sessions.Get(r.Context())
 		if err != nil {
 			return r, err
-		}
-		if s.User == "" {
-			return r, errLogin
 		}
 		r = r.WithContext(context.WithValue(r.Context(), memberKey{}, s))
 	}

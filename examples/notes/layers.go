@@ -42,41 +42,6 @@ func (a *app) foreign(w http.ResponseWriter, r *http.Request, status int) {
 	a.fail(w, r, errForeign)
 }
 
-// found gives paths and methods that the table does not have a page, where http.ServeMux has a line of text.
-func (a *app) found(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h, pattern := mux.Handler(r)
-		if pattern != "" {
-			mux.ServeHTTP(w, r)
-			return
-		}
-		answer := ask(h, r)
-		if answer.status == http.StatusMethodNotAllowed {
-			w.Header().Set("Allow", answer.header.Get("Allow"))
-			a.fail(w, r, errMethod)
-			return
-		}
-		a.fail(w, r, errMissing)
-	})
-}
-
-// ask returns what h would answer.
-func ask(h http.Handler, r *http.Request) *probe {
-	p := &probe{header: http.Header{}}
-	h.ServeHTTP(p, r)
-	return p
-}
-
-// probe takes an answer that nobody gets.
-type probe struct {
-	header http.Header
-	status int
-}
-
-func (p *probe) Header() http.Header         { return p.header }
-func (p *probe) WriteHeader(status int)      { p.status = status }
-func (p *probe) Write(b []byte) (int, error) { return len(b), nil }
-
 func allow(r *http.Request, l *ratelimit.Limiter, key ratelimit.Key) error {
 	d, err := l.Allow(r.Context(), key)
 	if err == nil && !d.Allowed {

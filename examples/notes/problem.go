@@ -37,6 +37,7 @@ var (
 	errMissing  = &problem{Status: 404, Title: "There is nothing here", Detail: "This page does not exist, or it is not yours to see. Perhaps the address was cut off, or the note was deleted.", Link: "/notes", LinkText: "To your notes"}
 	errMethod   = &problem{Status: 405, Title: "That does not work here", Detail: "This address exists, but not for this kind of request.", Link: "/", LinkText: "To the first page"}
 	errLogin    = &problem{Status: 401, Title: "Please log in", Detail: "This page is for people who are logged in, and you are not, or not any more.", Link: "/login", LinkText: "Log in"}
+	errDenied   = &problem{Status: 403, Title: "This is not for you", Detail: "Your account may not do that. If you think it should, ask whoever runs this service.", Link: "/notes", LinkText: "To your notes"}
 	errForeign  = &problem{Status: 403, Title: "This request came from elsewhere", Detail: "Your browser says that another site, or a program, sent it in your name. Nothing was changed. If it was you: open the page here and try again.", Link: "/", LinkText: "To the first page"}
 	errHost     = &problem{Status: 421, Title: "Wrong address", Detail: "Without TLS this service answers on this machine only. Open it as http://localhost or http://127.0.0.1, or start it with a certificate.", Link: "/", LinkText: "To the first page"}
 	errDirect   = &problem{Status: 421, Title: "Wrong address", Detail: "This service is reached through its proxy, over TLS. Open it under the address that you were given.", Link: "/", LinkText: "To the first page"}
