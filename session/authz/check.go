@@ -116,7 +116,7 @@ func (p *Policy) Check(ctx context.Context, s Subject, perm Perm, r Resource) De
 	reason, name, cause := p.decide(ctx, &s, perm, &r)
 	d := Decision{Allow: reason == Granted || reason == CrossTenant, Reason: reason, Rule: name, cause: cause}
 	if p.logger != nil {
-		p.record(ctx, s, perm, r, d)
+		p.record(ctx, s, perm, r.Tenant, d)
 	}
 	return d
 }

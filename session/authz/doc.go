@@ -47,8 +47,9 @@
 // [Reason], or subject-failed or resource-failed), user.id, organization.id (the
 // tenant of the resource), rule.name (the role that granted, the condition that did
 // not hold) and error.type (of what failed or panicked). Allowed is Info, denied is
-// Warn, a failure, a panic or an undeclared permission is Error. Attributes, IDs of
-// resources and texts of errors are never logged.
+// Warn; a failure or a panic, unless the request was cancelled, and an undeclared
+// permission are Error. Attributes, IDs of resources and texts of errors are never
+// logged.
 //
 // # Performance
 //

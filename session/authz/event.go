@@ -6,22 +6,11 @@ import (
 	"log/slog"
 )
 
-// record writes one decision.
-func (p *Policy) record(ctx context.Context, s Subject, perm Perm, r Resource, d Decision) {
-	switch {
-	case d.Allow:
-		p.log(ctx, slog.LevelInfo, s, perm, r.Tenant, d)
-	case d.cause != nil, d.Reason == UnknownPermission:
-		p.log(ctx, slog.LevelError, s, perm, r.Tenant, d)
-	default:
-		p.log(ctx, slog.LevelWarn, s, perm, r.Tenant, d)
-	}
-}
-
-// log uses the attribute names of the Elastic Common Schema. What a resource and its
-// attributes hold never gets into a line, nor the text of an error, which may repeat
-// them.
-func (p *Policy) log(ctx context.Context, level slog.Level, s Subject, perm Perm, tenant string, d Decision) {
+// record logs a decision with the attribute names of the Elastic Common Schema. What a
+// resource and its attributes hold never gets into a line, nor the text of an error,
+// which may repeat them.
+func (p *Policy) record(ctx context.Context, s Subject, perm Perm, tenant string, d Decision) {
+	level := d.level(ctx)
 	if p.logger == nil || !p.logger.Enabled(ctx, level) {
 		return
 	}
@@ -45,4 +34,15 @@ func (p *Policy) log(ctx context.Context, level slog.Level, s Subject, perm Perm
 		add("error.type", fmt.Sprintf("%T", d.cause))
 	}
 	p.logger.LogAttrs(ctx, level, "authorization", attrs...)
+}
+
+// level wakes nobody up for a client that went away.
+func (d Decision) level(ctx context.Context) slog.Level {
+	switch {
+	case d.Allow:
+		return slog.LevelInfo
+	case d.cause != nil && ctx.Err() != context.Canceled, d.Reason == UnknownPermission:
+		return slog.LevelError
+	}
+	return slog.LevelWarn
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"regexp"
 	"strings"
@@ -192,7 +191,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // fail answers a request about which nothing could be decided.
 func (g *guard) fail(w http.ResponseWriter, r *http.Request, s Subject, reason Reason, err error) {
-	g.policy.log(r.Context(), slog.LevelError, s, g.perm, "", Decision{Reason: reason, cause: err})
+	g.policy.record(r.Context(), s, g.perm, "", Decision{Reason: reason, cause: err})
 	g.refuse(w, r, http.StatusServiceUnavailable)
 }
 
