@@ -33,19 +33,3 @@ func TestChecksDoNotAllocate(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkCheck(b *testing.B) {
-	p := newPolicy(b, config())
-	ann, mine := subject("ann", "acme", "admin"), note("acme", "owner", "ann", "locked", false)
-	for _, perm := range []authz.Perm{read, write} {
-		b.Run(string(perm), func(b *testing.B) {
-			ctx := b.Context()
-			b.ReportAllocs()
-			for b.Loop() {
-				if !p.Check(ctx, ann, perm, mine).Allow {
-					b.Fatal("denied")
-				}
-			}
-		})
-	}
-}

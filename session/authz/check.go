@@ -3,9 +3,7 @@ package authz
 import (
 	"context"
 	"errors"
-	"maps"
 	"net/http"
-	"slices"
 )
 
 // Subject is who asks, within one tenant. One without an ID is anonymous: whatever
@@ -165,10 +163,4 @@ func (p *Policy) granted(s *Subject, perm Perm) (*rule, Reason, string) {
 		}
 	}
 	return nil, NotGranted, ""
-}
-
-// Roles returns the names of the roles, sorted: for an administration page that must
-// not assign one that grants nothing.
-func (p *Policy) Roles() []string {
-	return slices.Sorted(maps.Keys(p.roles))
 }

@@ -31,8 +31,7 @@
 // Resource cannot check is whose row its handler reads: the handler has to ask by the
 // tenant of [SubjectOf], or call Check.
 //
-// Requirements of OWASP ASVS 5.0 that this covers: 8.1.1, 8.2.1 to 8.2.3, 8.3.1, 8.4.1,
-// 16.3.2.
+// Requirements of OWASP ASVS 5.0 that this covers: 8.2.1, 8.2.2, 8.3.1, 8.4.1, 16.3.2.
 //
 // # Errors
 //

@@ -46,6 +46,12 @@ func (p *Policy) grants(all []Grant, role string, has func(int) bool) []Grant {
 	return all
 }
 
+// Roles returns the names of the roles, sorted: for an administration page that must
+// not assign one that grants nothing.
+func (p *Policy) Roles() []string {
+	return slices.Sorted(maps.Keys(p.roles))
+}
+
 // Change is one difference between two policies.
 type Change struct {
 	Role string

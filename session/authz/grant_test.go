@@ -124,6 +124,25 @@ func TestDiffAgainstTheOracle(t *testing.T) {
 	}
 }
 
+// Whatever the order of the grants in a file.
+func TestDiffIsSorted(t *testing.T) {
+	c := config()
+	c.CrossTenant, c.Conditions = append(c.CrossTenant, write), map[authz.Perm][]authz.Condition{read: {owner, unlocked}}
+	before, after := newPolicy(t, config()).Grants(), newPolicy(t, c).Grants()
+	wantWider, wantNarrower := authz.Diff(before, after)
+	if want := []string{`role "admin", note.write: condition owner removed`, `role "admin", note.write: condition unlocked removed`, `role "admin", note.write: isolation lifted`}; !slices.Equal(lines(wantWider)[:3], want) {
+		t.Errorf("widened %q, want %q first", lines(wantWider), want)
+	}
+	for range 20 {
+		for _, grants := range [][]authz.Grant{before, after} {
+			rand.Shuffle(len(grants), func(i, j int) { grants[i], grants[j] = grants[j], grants[i] })
+		}
+		if wider, narrower := authz.Diff(before, after); !slices.Equal(wider, wantWider) || !slices.Equal(narrower, wantNarrower) {
+			t.Fatalf("widened %q, narrowed %q", wider, narrower)
+		}
+	}
+}
+
 // A file holds the grants between two builds.
 func TestGrantsSurviveJSON(t *testing.T) {
 	grants := newPolicy(t, config()).Grants()
