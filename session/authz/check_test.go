@@ -167,6 +167,10 @@ func TestConcurrentChecks(t *testing.T) {
 	c := config()
 	c.Logger = newLog(io.Discard)
 	p := newPolicy(t, c)
+	m, err := authz.NewMux(p, whoIs, routes())
+	if err != nil {
+		t.Fatal(err)
+	}
 	var wg sync.WaitGroup
 	for i := range 16 {
 		id := string(rune('a' + i))
@@ -174,6 +178,9 @@ func TestConcurrentChecks(t *testing.T) {
 			own, other := note("acme", "owner", id, "locked", false), note("acme", "owner", "?", "locked", false)
 			s := subject(id, "acme", "editor")
 			for range 200 {
+				if w := send(m, id+" acme reader", "GET /notes/acme1"); w.Body.String() != "acme1 "+id+" value of acme1" {
+					t.Errorf("%s got %s", id, w.Body)
+				}
 				if !p.Check(t.Context(), s, write, own).Allow || p.Check(t.Context(), s, write, other).Allow || p.Check(t.Context(), s, read, note("zeta")).Allow {
 					t.Error("a decision of another goroutine")
 				}

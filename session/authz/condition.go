@@ -42,16 +42,6 @@ func attr[T any](attrs map[string]any, name string) T {
 
 var errMissing = errors.New("authz: attribute is missing, or of another type")
 
-// Engine decides in place of roles: an adapter of Cedar, OpenFGA, OPA or another
-// service. It is asked only about declared permissions, subjects that are logged in
-// and resources within their tenant's reach, and Conditions hold beside it. An error
-// or a panic denies.
-type Engine interface {
-	// Authorize reports whether s may do perm to r. It must not let an error pass
-	// for an answer.
-	Authorize(ctx context.Context, s Subject, perm Perm, r Resource) (bool, error)
-}
-
 // ask evaluates what takes a call: the engine, then the conditions. It returns "" if
 // none of them objects.
 func (p *Policy) ask(ctx context.Context, rule *rule, q Query) (refused Reason, name string, cause error) {
@@ -76,11 +66,6 @@ func (p *Policy) ask(ctx context.Context, rule *rule, q Query) (refused Reason, 
 		}
 	}
 	return "", "", nil
-}
-
-func (p *Policy) authorize(ctx context.Context, q Query) (allow bool, err error) {
-	defer recovered(&err)
-	return p.engine.Authorize(ctx, q.subject, q.perm, q.resource)
 }
 
 func (c *Condition) holds(ctx context.Context, q Query) (ok bool, err error) {

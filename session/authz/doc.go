@@ -10,10 +10,10 @@
 //
 // A check allows only if every one of these holds, in this order: the permission is
 // declared; the subject has an ID; one of its roles has the permission, by itself or by
-// inheritance (or the [Engine] says so); subject and resource both have a tenant, and
-// the same one, unless Config.CrossTenant names the permission; every [Condition] of the
-// permission returns true. A condition that asks for an attribute that is missing, or
-// has another type, denies, as does one that panics.
+// inheritance; subject and resource both have a tenant, and the same one, unless
+// Config.CrossTenant names the permission; the [Engine], if there is one in place of
+// roles, says so; every [Condition] of the permission returns true. A condition that asks
+// for an attribute that is missing, or has another type, denies, as does one that panics.
 //
 // The statuses tell a client no more than it may know:
 //
