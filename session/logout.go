@@ -8,10 +8,14 @@ import (
 )
 
 // Logout ends the session. When it returns nil the store has forgotten it for
-// good: no request that is still running can bring it back. The response deletes
-// the cookie and tells the browser to drop what it cached of this origin
-// (Clear-Site-Data). Logout without a session only does the latter; a token that a
-// step-up had replaced before the logout was read is none.
+// good: no request that is still running can bring it back, and a step-up that runs in
+// parallel cannot save it. The response deletes the cookie and tells the browser to
+// drop what it cached of this origin (Clear-Site-Data). Logout without a session only
+// does the latter.
+//
+// The token that the last step-up replaced still logs out, and does nothing else:
+// whoever stole it can at worst end the session. One that two step-ups have replaced
+// is no session.
 //
 // Errors: ErrUnavailable (nothing may have happened: the cookie stays), ErrNoHandler,
 // and ErrHeadersSent (the session has ended, the browser was not told).
@@ -53,8 +57,9 @@ func (q *request) end(ctx context.Context, o opened) error {
 // no browser's.
 const maxTokens = 8
 
-// deleteByCookie removes what stands under tokens that open nothing, such as a
-// record that was altered, or both of two: what a request came with has to end.
+// deleteByCookie removes what stands under tokens that open nothing: a record that
+// was altered, both of two, or the session whose step-up replaced the token while the
+// request was on its way. What a request came with has to end.
 func (q *request) deleteByCookie(ctx context.Context) error {
 	n := 0
 	for value := range cookieValues(q.r.Header, q.e.cookie.name) {

@@ -25,8 +25,12 @@ type memoryShard struct {
 	mu      sync.RWMutex
 	records map[Key]Record
 	users   map[string]map[Handle]Key
-	epochs  map[string]uint64 // of users that were ever revoked
-	base    uint64            // the epoch of everyone else
+	// A key that the user's last rotation replaced, and the other way round. Both are in
+	// the shard of the user.
+	became, previous map[Key]Key
+
+	epochs map[string]uint64 // of users that were ever revoked
+	base   uint64            // the epoch of everyone else
 }
 
 const (
@@ -46,6 +50,7 @@ func NewMemoryStore(limit int) *MemoryStore {
 	for i := range m.shards {
 		m.shards[i] = memoryShard{
 			records: map[Key]Record{}, users: map[string]map[Handle]Key{},
+			became: map[Key]Key{}, previous: map[Key]Key{},
 			epochs: map[string]uint64{}, base: 1,
 		}
 	}
@@ -61,7 +66,7 @@ func (m *MemoryStore) Create(ctx context.Context, r Record, epoch uint64) error 
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := storeNow()
-	if err := sh.admits(r, epoch, now); err != nil {
+	if err := sh.admits(r, epoch, nil, now); err != nil {
 		return err
 	}
 	if !m.reserve(r.User) {
@@ -131,15 +136,16 @@ func (m *MemoryStore) Rotate(ctx context.Context, old Key, version uint64, r Rec
 	if o.Version != version {
 		return ErrConflict
 	}
-	m.drop(from, old)
-	if err := to.admits(r, epoch, now); err != nil {
-		m.count(o.User, +1)
-		from.put(o)
+	if err := to.admits(r, epoch, &old, now); err != nil {
 		return err
 	}
+	m.drop(from, old)
 	m.drop(to, r.Key)
 	m.count(r.User, +1)
 	to.insert(r, now)
+	if r.User != "" && r.User == o.User {
+		to.remember(old, r.Key)
+	}
 	return nil
 }
 
@@ -170,6 +176,9 @@ func (m *MemoryStore) Delete(ctx context.Context, k Key) error {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	m.drop(sh, k)
+	if next, ok := sh.became[k]; ok {
+		m.drop(sh, next)
+	}
 	return nil
 }
 

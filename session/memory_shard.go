@@ -62,6 +62,7 @@ func (m *MemoryStore) drop(sh *memoryShard, k Key) {
 	}
 	m.count(r.User, -1)
 	delete(sh.records, k)
+	sh.forget(k)
 	hs := sh.users[r.User]
 	if hs[r.Handle] == k { // the user may have it again, under another key
 		delete(hs, r.Handle)
@@ -91,20 +92,37 @@ func (sh *memoryShard) live(k Key, now time.Time) (Record, bool) {
 	return r, ok && now.Before(r.IdleUntil) && now.Before(r.Expires)
 }
 
-// admits says whether r may be inserted.
-func (sh *memoryShard) admits(r Record, epoch uint64, now time.Time) error {
+// remember keeps what Delete needs to end a session by the key it had before.
+func (sh *memoryShard) remember(old, k Key) { sh.became[old], sh.previous[k] = k, old }
+
+func (sh *memoryShard) forget(k Key) {
+	if old, ok := sh.previous[k]; ok {
+		delete(sh.previous, k)
+		if sh.became[old] == k {
+			delete(sh.became, old)
+		}
+	}
+}
+
+// admits says whether r may be inserted, in the place of the record replaces if
+// that is not nil.
+func (sh *memoryShard) admits(r Record, epoch uint64, replaces *Key, now time.Time) error {
 	if r.User != "" && sh.epoch(r.User) != epoch {
 		return ErrStaleEpoch
 	}
-	if _, ok := sh.live(r.Key, now); ok {
+	if sh.stands(r.Key, replaces, now) {
 		return ErrConflict
 	}
-	if k, ok := sh.users[r.User][r.Handle]; ok {
-		if _, ok := sh.live(k, now); ok {
-			return ErrConflict
-		}
+	if k, ok := sh.users[r.User][r.Handle]; ok && sh.stands(k, replaces, now) {
+		return ErrConflict
 	}
 	return nil
+}
+
+// stands says whether a live record has the key and is not the one to be replaced.
+func (sh *memoryShard) stands(k Key, replaces *Key, now time.Time) bool {
+	_, ok := sh.live(k, now)
+	return ok && (replaces == nil || k != *replaces)
 }
 
 // insert stores what the caller gave, as its own copy.

@@ -76,6 +76,9 @@ type Store interface {
 	// r.Shard may differ from old's: a store that cannot change two shards at once
 	// first checks the epoch, then removes old by compare-and-set, then creates r,
 	// and so may end with neither of them, never with both.
+	//
+	// If both have the same user, and that is not "", r also remembers old's key, and
+	// that one alone: Delete finds r by it, no other method does.
 	Rotate(ctx context.Context, old Key, version uint64, r Record, epoch uint64) error
 
 	// Touch sets Seen to now and IdleUntil to min(max(IdleUntil, now+idle),
@@ -84,8 +87,10 @@ type Store interface {
 	// succeed.
 	Touch(ctx context.Context, k Key, idle time.Duration) error
 
-	// Delete removes the record. It is idempotent: nil if there is none. A Save,
-	// Touch or Rotate that comes later gets ErrNotFound.
+	// Delete removes the record, and so the record that remembers this key from the
+	// Rotate that made it: a logout that meets a step-up ends the session, whichever
+	// comes first. It is idempotent: nil if there is none. A Save, Touch or Rotate that
+	// comes later gets ErrNotFound.
 	Delete(ctx context.Context, k Key) error
 
 	// DeleteHandle removes the user's record with that handle, whatever key it has

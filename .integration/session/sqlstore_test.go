@@ -165,6 +165,7 @@ func TestIndexes(t *testing.T) {
 		"user_id = ? AND handle = 'h'":     "sqlite_autoindex_pavise_sessions_2 (user_id=? AND handle=?)",
 		"user_id = ?":                      "sqlite_autoindex_pavise_sessions_2 (user_id=?)",
 		"expires_at <= ?":                  "pavise_sessions_expires",
+		"previous_key = ?":                 "pavise_sessions_previous",
 		"version = ? AND data IS NOT NULL": "SCAN", // the control
 	} {
 		var id, parent, unused int

@@ -17,6 +17,7 @@ type broken struct {
 	mu      sync.Mutex
 	records map[session.Key]session.Record
 	index   map[string]map[session.Handle]session.Key
+	became  map[session.Key]session.Key
 	epochs  map[string]uint64
 }
 
@@ -25,7 +26,7 @@ var _ session.Store = (*broken)(nil)
 func newBroken(fault string) *broken {
 	return &broken{
 		fault: fault, records: map[session.Key]session.Record{},
-		index: map[string]map[session.Handle]session.Key{}, epochs: map[string]uint64{},
+		index: map[string]map[session.Handle]session.Key{}, became: map[session.Key]session.Key{}, epochs: map[string]uint64{},
 	}
 }
 
@@ -49,6 +50,9 @@ func (b *broken) id(user string) string {
 	}
 	return user
 }
+
+// skew is how far a caller's clock is ahead of the store's.
+const skew = time.Minute
 
 func clock() time.Time { return time.UnixMicro(time.Now().UnixMicro()).UTC() }
 
@@ -96,6 +100,9 @@ func (b *broken) put(r session.Record) {
 	if b.fault == "float versions" {
 		r.Version = uint64(float64(r.Version))
 	}
+	if b.fault == "creates by the clock of the caller" {
+		now = now.Add(skew)
+	}
 	r.Seen, r.IdleUntil = now, now.Add(r.Idle)
 	if r.IdleUntil.After(r.Expires) {
 		r.IdleUntil = r.Expires
@@ -142,6 +149,9 @@ func (b *broken) Load(ctx context.Context, k session.Key) (session.Record, error
 		return session.Record{}, session.ErrNotFound
 	}
 	r, ok := b.live(k)
+	if next, known := b.became[k]; known && b.fault == "loads by the previous key" {
+		r, ok = b.live(next)
+	}
 	if !ok {
 		return session.Record{}, session.ErrNotFound
 	}
@@ -158,6 +168,9 @@ func (b *broken) Load(ctx context.Context, k session.Key) (session.Record, error
 
 func (b *broken) use(r *session.Record, idle time.Duration) {
 	r.Seen = clock()
+	if b.fault == "uses by the clock of the caller" {
+		r.Seen = r.Seen.Add(skew)
+	}
 	if end := r.Seen.Add(idle); end.After(r.IdleUntil) || b.fault == "touch shortens" {
 		r.IdleUntil = end
 	}
@@ -218,7 +231,25 @@ func (b *broken) Rotate(ctx context.Context, old session.Key, version uint64, r 
 		b.drop(old)
 	}
 	b.put(r)
+	b.remember(o, r)
 	return nil
+}
+
+// remember keeps which record the key of o became.
+func (b *broken) remember(o, r session.Record) {
+	b.yield("remembers the previous key late")
+	anybody := b.fault == "remembers the key of another user"
+	if b.fault == "forgets the previous key" || !anybody && (r.User == "" || o.User != r.User) {
+		return
+	}
+	for k, next := range b.became {
+		if next == o.Key && b.fault != "remembers every key" {
+			delete(b.became, k)
+		} else if next == o.Key {
+			b.became[k] = r.Key
+		}
+	}
+	b.became[o.Key] = r.Key
 }
 
 func (b *broken) Touch(_ context.Context, k session.Key, idle time.Duration) error {
@@ -250,7 +281,11 @@ func (b *broken) Delete(_ context.Context, k session.Key) error {
 	if _, ok := b.live(k); !ok && b.fault == "delete is not idempotent" {
 		return session.ErrNotFound
 	}
+	_, there := b.live(k)
 	b.drop(k)
+	if next, ok := b.became[k]; ok && !there {
+		b.drop(next)
+	}
 	return nil
 }
 

@@ -12,16 +12,17 @@ import (
 type method string
 
 const (
-	create       method = "Create"
-	load         method = "Load"
-	save         method = "Save"
-	rotate       method = "Rotate"
-	touch        method = "Touch"
-	del          method = "Delete"
-	deleteHandle method = "DeleteHandle"
-	epoch        method = "Epoch"
-	list         method = "User"
-	deleteUser   method = "DeleteUser"
+	create        method = "Create"
+	load          method = "Load"
+	save          method = "Save"
+	rotate        method = "Rotate"
+	touch         method = "Touch"
+	del           method = "Delete"
+	deleteHandle  method = "DeleteHandle"
+	epoch         method = "Epoch"
+	list          method = "User"
+	deleteUser    method = "DeleteUser"
+	deleteExpired method = "DeleteExpired"
 )
 
 // call is one call of a store as a value: it can be generated, made, given to the
@@ -71,6 +72,8 @@ func (c call) make(ctx context.Context, s session.Store) (a answer) {
 		sortByHandle(a.listed)
 	case deleteUser:
 		a.n, a.err = s.DeleteUser(ctx, c.user, c.keep...)
+	case deleteExpired:
+		_, a.err = s.DeleteExpired(ctx, 1)
 	}
 	return a
 }
@@ -89,7 +92,7 @@ func (c call) String() string {
 			short(c.record.Key), c.record.Handle, c.record.Version, c.epoch)
 	case deleteHandle:
 		return fmt.Sprintf("DeleteHandle(%.4s)", c.handle)
-	case epoch, list:
+	case epoch, list, deleteExpired:
 		return string(c.method) + "()"
 	case deleteUser:
 		return fmt.Sprintf("DeleteUser(keep %d)", len(c.keep))

@@ -15,8 +15,9 @@ import (
 // leaves a choice where several errors apply and does not say by how much an
 // epoch advances.
 type model struct {
-	records map[session.Key]session.Record
-	epochs  map[string]generation
+	records  map[session.Key]session.Record
+	previous map[session.Key]session.Key // of a record's key: the one that a rotation replaced
+	epochs   map[string]generation
 }
 
 // generation is a user's epoch: its value, or only a lower bound of it.
@@ -26,11 +27,14 @@ type generation struct {
 }
 
 func newModel() model {
-	return model{records: map[session.Key]session.Record{}, epochs: map[string]generation{}}
+	return model{
+		records: map[session.Key]session.Record{}, previous: map[session.Key]session.Key{},
+		epochs: map[string]generation{},
+	}
 }
 
 func (m model) clone() model {
-	return model{records: maps.Clone(m.records), epochs: maps.Clone(m.epochs)}
+	return model{records: maps.Clone(m.records), previous: maps.Clone(m.previous), epochs: maps.Clone(m.epochs)}
 }
 
 // step takes the call, or says why the answer is wrong. A model that said so is
@@ -56,13 +60,13 @@ func (m model) step(c call, a answer) error {
 		_, ok := m.records[c.key]
 		return allow(a.err, absent(ok)...)
 	case del:
-		delete(m.records, c.key)
+		m.remove(func(k session.Key, _ session.Record) bool { return k == c.key || m.previous[k] == c.key })
 		return allow(a.err)
 	case deleteHandle:
-		maps.DeleteFunc(m.records, func(_ session.Key, r session.Record) bool {
-			return r.User == c.user && r.Handle == c.handle
-		})
+		m.remove(func(_ session.Key, r session.Record) bool { return r.User == c.user && r.Handle == c.handle })
 		return allow(a.err)
+	case deleteExpired:
+		return allow(a.err) // nothing is dead
 	case epoch:
 		return m.epoch(c, a)
 	case list:
@@ -158,8 +162,23 @@ func (m model) rotate(c call, a answer) error {
 	if err := allow(a.err, errs...); err != nil || a.err != nil {
 		return err
 	}
-	delete(m.records, c.key)
+	m.remove(func(k session.Key, _ session.Record) bool { return k == c.key })
+	if r.User != "" && r.User == c.record.User {
+		m.previous[c.record.Key] = c.key
+	}
 	return m.create(c, a, nil)
+}
+
+// remove deletes records and returns how many.
+func (m model) remove(which func(session.Key, session.Record) bool) (n int) {
+	for k, r := range m.records {
+		if which(k, r) {
+			delete(m.records, k)
+			delete(m.previous, k)
+			n++
+		}
+	}
+	return n
 }
 
 // removeOld is the first half of a Rotate from one shard to another in a store that
@@ -169,7 +188,7 @@ func (m model) removeOld(c call) bool {
 	if !ok || r.Version != c.version {
 		return false
 	}
-	delete(m.records, c.key)
+	m.remove(func(k session.Key, _ session.Record) bool { return k == c.key })
 	return true
 }
 
@@ -183,13 +202,9 @@ func (m model) epoch(c call, a answer) error {
 }
 
 func (m model) deleteUser(c call, a answer) error {
-	n := 0
-	for k, r := range m.records {
-		if r.User == c.user && !slices.Contains(c.keep, r.Handle) {
-			delete(m.records, k)
-			n++
-		}
-	}
+	n := m.remove(func(_ session.Key, r session.Record) bool {
+		return r.User == c.user && !slices.Contains(c.keep, r.Handle)
+	})
 	m.epochs[c.user] = generation{m.epochs[c.user].value + 1, false}
 	if a.err == nil && a.n != n {
 		return differ("number of deleted sessions", a.n, n)
@@ -212,6 +227,9 @@ func (m model) fingerprint() string {
 	var lines []string
 	for _, r := range m.records {
 		lines = append(lines, view(r))
+	}
+	for k, old := range m.previous {
+		lines = append(lines, fmt.Sprintf("%x was %x", k, old))
 	}
 	for u, g := range m.epochs {
 		lines = append(lines, fmt.Sprint(u, g))

@@ -91,8 +91,8 @@ type kind struct {
 	steps []step
 }
 
-// kinds are the requests of a Manager, and two that carry something old: the version
-// of a slow update, the epoch of a slow login.
+// kinds are the requests of a Manager, and those that carry something old: the version
+// of a slow update, the epoch of a slow login, the token of a slow logout; and a sweep.
 var kinds = []kind{
 	{"read", []step{loadA, touchA}},
 	{"update", []step{loadA, saveLoaded}},
@@ -102,9 +102,11 @@ var kinds = []kind{
 	{"slow login of a visitor", []step{loadVisitor, rotateLoaded}},
 	{"login", []step{readEpoch, createFresh}},
 	{"logout", []step{loadA, deleteA}},
+	{"logout with a token just replaced", []step{deleteA}},
 	{"revoke", []step{listUser, revokeA}},
 	{"revoke all", []step{revokeAll}},
 	{"revoke others", []step{loadA, revokeOthers}},
+	{"sweep", []step{sweep}},
 }
 
 func loadA(q *request) call       { return call{method: load, key: q.w.a.Key} }
@@ -114,6 +116,8 @@ func deleteA(q *request) call     { return call{method: del, key: q.w.a.Key} }
 func readEpoch(q *request) call   { return call{method: epoch, user: q.w.user} }
 func listUser(q *request) call    { return call{method: list, user: q.w.user} }
 func revokeAll(q *request) call   { return call{method: deleteUser, user: q.w.user} }
+
+func sweep(*request) call { return call{method: deleteExpired} }
 
 func revokeA(q *request) call {
 	return call{method: deleteHandle, user: q.w.user, handle: q.w.a.Handle}

@@ -15,11 +15,11 @@ import (
 //	{oldest}   selects what to delete
 //	{min} {max}
 type queries struct {
-	insert, load, version, save, rotate, touch                string
-	deleteKey, deleteHandle, holdsHandle, deleteDeadDuplicate string
-	epoch, ensureEpoch, lockEpoch, advanceEpoch               string
-	user, deleteUserLive, deleteUser                          string
-	now, deleteExpired                                        string
+	insert, load, version, save, rotate, touch                                string
+	deleteKey, deletePrevious, deleteHandle, holdsHandle, deleteDeadDuplicate string
+	epoch, ensureEpoch, lockEpoch, advanceEpoch                               string
+	user, deleteUserLive, deleteUser                                          string
+	now, deleteExpired                                                        string
 }
 
 const (
@@ -49,7 +49,8 @@ func newQueries(d Dialect) queries {
 		save: sql(`UPDATE pavise_sessions SET data = ?, seen_at = {now},
 				idle_until = {min}({max}(idle_until, {now} + ?), expires_at), version = {version} + 1
 			WHERE skey = ? AND version = ? AND ` + live),
-		rotate: sql(`UPDATE pavise_sessions SET skey = ?, handle = ?, user_id = ?, version = {version} * 0 + ?, data = ?, aal = ?,
+		// MySQL assigns from left to right: previous_key reads what the others replace.
+		rotate: sql(`UPDATE pavise_sessions SET previous_key = CASE WHEN user_id = ? THEN skey END, skey = ?, handle = ?, user_id = ?, version = {version} * 0 + ?, data = ?, aal = ?,
 				methods = ?, persist = ?, created_at = ?, auth_at = ?, expires_at = ?, seen_at = {now}, idle_until = {min}({now} + ?, ?)
 			WHERE skey = ? AND version = ? AND ` + live),
 		touch: sql(`UPDATE pavise_sessions SET seen_at = {now},
@@ -57,6 +58,7 @@ func newQueries(d Dialect) queries {
 			WHERE skey = ? AND ` + live),
 
 		deleteKey:           sql(`DELETE FROM pavise_sessions WHERE skey = ?`),
+		deletePrevious:      sql(`DELETE FROM pavise_sessions WHERE previous_key = ?`),
 		deleteHandle:        sql(`DELETE FROM pavise_sessions WHERE user_id = ? AND handle = ?`),
 		holdsHandle:         sql(`SELECT COUNT(*) FROM pavise_sessions WHERE user_id = ? AND handle = ?`),
 		deleteDeadDuplicate: sql(`DELETE FROM pavise_sessions WHERE (skey = ? OR user_id = ? AND handle = ?) AND NOT (` + live + `)`),

@@ -57,7 +57,8 @@ func (s *Store) Save(ctx context.Context, k session.Key, version uint64, data []
 
 // Rotate implements [session.Store].
 func (s *Store) Rotate(ctx context.Context, old session.Key, version uint64, r session.Record, epoch uint64) error {
-	args := append(values(r), keyBytes(old), int64(version))
+	args := append([]any{owner(r.User)}, values(r)...)
+	args = append(args, keyBytes(old), int64(version))
 	return named("rotate", s.compareAndSet(ctx, old, version, func() error {
 		return s.put(ctx, r, epoch, func(q querier) error { return s.update(ctx, q, s.q.rotate, args...) })
 	}))
@@ -74,10 +75,20 @@ func (s *Store) Touch(ctx context.Context, k session.Key, idle time.Duration) er
 	return named("touch", err)
 }
 
-// Delete implements [session.Store].
+// Delete implements [session.Store]. If the key is not there, it was never there or is
+// gone for good, so that what a rotation made of it can be looked for afterwards. One
+// statement with OR could look for that first, and MySQL might read the whole table.
 func (s *Store) Delete(ctx context.Context, k session.Key) error {
-	_, err := s.exec(ctx, s.db, s.q.deleteKey, keyBytes(k))
-	return named("delete", err)
+	for _, query := range []string{s.q.deleteKey, s.q.deletePrevious} {
+		res, err := s.exec(ctx, s.db, query, keyBytes(k))
+		if err != nil {
+			return named("delete", err)
+		}
+		if n, err := res.RowsAffected(); err == nil && n > 0 {
+			return nil
+		}
+	}
+	return nil
 }
 
 // update runs an UPDATE of one row; errUnmatched if there was none.

@@ -230,6 +230,9 @@ func TestStatements(t *testing.T) {
 					t.Errorf("%v: the WHERE of %s lacks %q", d, name, want)
 				}
 			}
+			if name == "rotate" && !strings.HasPrefix(text, "UPDATE pavise_sessions SET previous_key = ") {
+				t.Errorf("%v: MySQL would remember the new key for the previous one", d)
+			}
 			if name != "touch" && !strings.Contains(where, "version = ") {
 				t.Errorf("%v: the WHERE of %s lacks the version", d, name)
 			}
