@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
@@ -31,7 +32,7 @@ func classify(d Dialect, err error) class {
 		return classifySQLite(err)
 	}
 	switch state := sqlState(err); {
-	case state == "23505", d == MySQL && state == "23000":
+	case state == "23505", d == MySQL && mysqlNumber(err) == 1062: // ER_DUP_ENTRY: state 23000 is every constraint's
 		return duplicate
 	case state == "40001", state == "40P01":
 		return retryable
@@ -55,8 +56,7 @@ func classifySQLite(err error) class {
 }
 
 // sqlState finds the five characters of the SQL standard: the Postgres drivers
-// have a method for them, go-sql-driver/mysql an exported field, which reflection
-// reads so that no driver has to be imported.
+// have a method for them, go-sql-driver/mysql an exported field.
 func sqlState(err error) string {
 	if e, ok := errors.AsType[interface {
 		error
@@ -64,18 +64,31 @@ func sqlState(err error) string {
 	}](err); ok {
 		return e.SQLState()
 	}
+	state, _ := field[[5]byte](err, "SQLState")
+	return string(bytes.TrimRight(state[:], "\x00"))
+}
+
+// mysqlNumber finds the error number of MySQL in go-sql-driver/mysql's error.
+func mysqlNumber(err error) uint16 {
+	n, _ := field[uint16](err, "Number")
+	return n
+}
+
+// field reads an exported field of the first struct in the chain that has it, so that
+// no driver has to be imported.
+func field[T any](err error, name string) (value T, ok bool) {
 	for ; err != nil; err = errors.Unwrap(err) {
 		v := reflect.Indirect(reflect.ValueOf(err))
 		if v.Kind() != reflect.Struct {
 			continue
 		}
-		if f := v.FieldByName("SQLState"); f.IsValid() && f.CanInterface() {
-			if state, ok := f.Interface().([5]byte); ok {
-				return string(state[:])
+		if f := v.FieldByName(name); f.IsValid() && f.CanInterface() {
+			if value, ok = f.Interface().(T); ok {
+				return value, true
 			}
 		}
 	}
-	return ""
+	return value, false
 }
 
 // named wraps an error for the caller; those of the contract stay as they are.

@@ -17,9 +17,12 @@ var dialects = []Dialect{Postgres, MySQL, SQLite}
 
 // Errors as the drivers shape them.
 type (
-	stateError  string                     // pgx, lib/pq
-	mysqlError  struct{ SQLState [5]byte } // go-sql-driver/mysql
-	sqliteError int                        // modernc.org/sqlite
+	stateError string   // pgx, lib/pq
+	mysqlError struct { // go-sql-driver/mysql
+		Number   uint16
+		SQLState [5]byte
+	}
+	sqliteError int // modernc.org/sqlite
 )
 
 func (e stateError) Error() string    { return "state " + string(e) }
@@ -31,7 +34,7 @@ func (e sqliteError) Code() int       { return int(e) }
 func deadlock(d Dialect) error {
 	switch d {
 	case MySQL:
-		return &mysqlError{[5]byte([]byte("40001"))}
+		return &mysqlError{1213, [5]byte([]byte("40001"))}
 	case SQLite:
 		return sqliteError(5)
 	}
@@ -41,7 +44,7 @@ func deadlock(d Dialect) error {
 func duplicateKey(d Dialect) error {
 	switch d {
 	case MySQL:
-		return &mysqlError{[5]byte([]byte("23000"))}
+		return &mysqlError{1062, [5]byte([]byte("23000"))}
 	case SQLite:
 		return sqliteError(1555)
 	}
@@ -86,6 +89,8 @@ func TestClassify(t *testing.T) {
 			{stateError("08006"), unknown},
 			{sqliteError(10), unknown},
 			{&mysqlError{}, unknown},
+			{&mysqlError{1048, [5]byte([]byte("23000"))}, unknown}, // NOT NULL
+			{&mysqlError{1452, [5]byte([]byte("23000"))}, unknown}, // a foreign key
 			{(*mysqlError)(nil), unknown},
 		} {
 			if got := classify(d, tt.err); got != tt.want {
