@@ -109,7 +109,7 @@ func (b *broken) put(r session.Record) {
 	}
 	b.records[r.Key] = r
 	b.yield("index written late")
-	if r.User != "" {
+	if r.User != "" || b.fault == "lists nobody's" {
 		if b.index[b.id(r.User)] == nil {
 			b.index[b.id(r.User)] = map[session.Handle]session.Key{}
 		}
@@ -209,9 +209,9 @@ func (b *broken) Rotate(ctx context.Context, old session.Key, version uint64, r 
 	switch {
 	case !ok:
 		return session.ErrNotFound
-	case o.Version != version:
+	case o.Version != version && b.fault != "rotate ignores the version":
 		return session.ErrConflict
-	case b.stale(r.User, epoch):
+	case b.stale(r.User, epoch) && (b.fault != "rotates within a user at any epoch" || o.User != r.User):
 		return session.ErrStaleEpoch
 	case taken, b.handleTaken(r) && (o.Handle != r.Handle || o.User != r.User):
 		return session.ErrConflict
@@ -326,7 +326,12 @@ func (b *broken) User(_ context.Context, user string) (rs []session.Record, err 
 
 func (b *broken) DeleteUser(_ context.Context, user string, keep ...session.Handle) (int, error) {
 	defer b.lock()()
-	if b.fault != "deletes without an epoch" {
+	if b.fault == "advances the epoch late" {
+		defer func() {
+			b.yield(b.fault)
+			b.epochs[b.id(user)]++
+		}()
+	} else if b.fault != "deletes without an epoch" {
 		b.epochs[b.id(user)]++
 	}
 	n := 0

@@ -287,6 +287,7 @@ func checkUserIDs(s *suite) {
 			s.wantSame("Load of one of similar ids", s.load(records[rest].Key), records[rest])
 		}
 	}
+	s.create("")
 	if rs, err := s.store.User(s.ctx, ""); err == nil && len(rs) > 0 {
 		s.Errorf("User(\"\") lists %d anonymous records, want none", len(rs))
 	}
@@ -314,6 +315,12 @@ func checkEpoch(s *suite) {
 		s.want("Rotate of an anonymous record with a stale epoch", s.store.Rotate(s.ctx, visitor.Key, 1, r, stale), session.ErrStaleEpoch)
 		s.want("Rotate of another user's record with a stale epoch", s.store.Rotate(s.ctx, own.Key, 1, r, stale), session.ErrStaleEpoch)
 	}
+	kept := s.create(user)
+	current, _ := s.epoch(user)
+	next := newRecord(user, now)
+	s.want("Rotate of the user's own record with a stale epoch", s.store.Rotate(s.ctx, kept.Key, 1, next, e), session.ErrStaleEpoch)
+	s.want("Rotate of it with the epoch", s.store.Rotate(s.ctx, kept.Key, 1, next, current), nil)
+	s.need("Delete", s.store.Delete(s.ctx, next.Key))
 	s.wantHandles("after refused logins", user)
 	s.wantSame("Load after refused logins", s.load(visitor.Key), visitor)
 	s.wantSame("Load after refused logins", s.load(own.Key), own)

@@ -2,7 +2,9 @@ package sessiontest
 
 import (
 	"fmt"
+	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +17,11 @@ func TestMemoryStore(t *testing.T) {
 	open := func(*testing.T) session.Store { return session.NewMemoryStore(0) }
 	t.Run("synctest", func(t *testing.T) { Store(t, open, Bubble(), Interleavings(-1), Histories(1000)) })
 	t.Run("real clock", func(t *testing.T) { Store(t, open) })
+
+	// PAVISE_INTERLEAVINGS=1000000 is for recorded runs.
+	if n, err := strconv.Atoi(os.Getenv("PAVISE_INTERLEAVINGS")); err == nil {
+		t.Run("recorded", func(t *testing.T) { Store(t, open, Bubble(), Interleavings(n), Histories(n/10)) })
+	}
 }
 
 // recorder takes what a check says instead of failing the test.
@@ -95,6 +102,13 @@ func TestBrokenStores(t *testing.T) {
 		{"checks the epoch before it creates", "revocation against login", "a login overtook DeleteUser"},
 		{"checks the epoch before it rotates", "revocation against login", "a login overtook DeleteUser"},
 		{"checks the epoch before it rotates", "linearizability", "no order explains"},
+		{"rotate ignores the version", "rotate", "Rotate with another version: got error <nil>"},
+		{"rotate ignores the version", "linearizability", "no order explains"},
+		{"rotates within a user at any epoch", "epoch", "Rotate of the user's own record with a stale epoch: got error <nil>"},
+		{"rotates within a user at any epoch", "interleavings of three requests", "error <nil>, want [session: user was revoked during login]"},
+		{"advances the epoch late", "revocation against login", "a login overtook DeleteUser"},
+		{"advances the epoch late", "linearizability", "no order explains"},
+		{"lists nobody's", "user ids", "anonymous records, want none"},
 		{"ignores epochs", "epoch", "Create with a stale epoch: got error <nil>"},
 		{"ignores epochs", "interleavings of three requests", "error <nil>, want [session: user was revoked during login]"},
 		{"deletes without an epoch", "epoch", "DeleteUser without sessions"},
