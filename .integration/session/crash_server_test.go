@@ -90,6 +90,7 @@ func (k *killable) examine(t *testing.T) {
 
 // kill ends the server and its children at once, and returns when they are gone.
 func (k *killable) kill() {
+	_ = syscall.Kill(k.pid, syscall.SIGSTOP) // it makes no more children
 	family := append([]int{k.pid}, children(k.pid)...)
 	for _, pid := range family {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
@@ -131,6 +132,23 @@ func running(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, rest, _ := bytes.Cut(stat, []byte(") "))
 	return err == nil && !bytes.HasPrefix(rest, []byte("Z"))
+}
+
+// keepUp starts the server again if it has ended, as a supervisor does: Postgres gives up
+// when its predecessor's memory is not yet free.
+func (k *killable) keepUp(t *testing.T) {
+	t.Helper()
+	select {
+	case <-k.exited:
+		k.start(t)
+	default:
+	}
+}
+
+// log is the end of what the server said.
+func (k *killable) log() string {
+	log, _ := os.ReadFile(strings.TrimSuffix(k.pidFile, ".pid") + ".log")
+	return string(log[max(0, len(log)-1000):])
 }
 
 // start returns when the process runs, which is before it answers.

@@ -280,7 +280,8 @@ func (d *drill) crash(t *testing.T, k *killable) {
 	probe := &client{d: d, user: "probe"}
 	for begin := time.Now(); probe.send("/login", "").status != 200; time.Sleep(20 * time.Millisecond) {
 		if time.Since(begin) > 30*time.Second {
-			t.Fatal("the service did not recover")
+			t.Fatalf("the service did not recover; the server said:\n%s", k.log())
 		}
+		k.keepUp(t)
 	}
 }

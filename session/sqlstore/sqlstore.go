@@ -38,8 +38,9 @@
 //
 // # Performance
 //
-// One statement for each call; Create and Rotate for a user and DeleteUser are
-// transactions that lock the row of the user's epoch. Saving and touching change
+// One statement for each call, and another one for a Delete that did not find the key;
+// Create and Rotate for a user and DeleteUser are transactions that lock the row of the
+// user's epoch. Saving and touching change
 // no indexed column, so Postgres can keep them heap-only (HOT). With
 // go-sql-driver/mysql set interpolateParams=true: it saves a round trip for every
 // statement. With SQLite use WAL: it lets reads go on beside a write.
