@@ -56,6 +56,21 @@ func TestTokenJustReplacedOnlyLogsOut(t *testing.T) {
 	}
 }
 
+// A login ends what its request came with, under whatever token that lives now.
+func TestLoginWithTokenJustReplaced(t *testing.T) {
+	m := newManager(t, session.NewMemoryStore(0))
+	b := newBrowser(t, m)
+	b.login("ann")
+	old := b.clone()
+	if err := stepUp(b); err != nil {
+		t.Fatal(err)
+	}
+	old.login("bob")
+	if b.get().LoggedIn() || old.get().User != "bob" {
+		t.Error("the session lives on beside the login that replaced it")
+	}
+}
+
 // A token from before the login is not the user's: somebody else may hold it.
 func TestTokenFromBeforeLoginDoesNotLogOut(t *testing.T) {
 	m := newManager(t, session.NewMemoryStore(0))

@@ -55,7 +55,7 @@ func openSoon(t *testing.T, b backend, dsn string) session.Store {
 func drillTime(t *testing.T) time.Duration {
 	v := os.Getenv("PAVISE_DRILL")
 	if v == "" {
-		return 8 * time.Second
+		return 5 * time.Second
 	}
 	d, err := time.ParseDuration(v)
 	if err != nil {
