@@ -34,6 +34,7 @@ var prices = []struct {
 	{"crypto/vaultkek", 1, 2},
 	{"session", 1, 2},
 	{"session/authz", 1, 2},
+	{"session/redisstore", 1, 2},
 	{"session/sqlstore", 1, 2},
 	{"sanitize/headers", 1, 2},
 	{"sanitize/text", 2, 4},
