@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/pavise/pavise/session"
 )
 
@@ -35,7 +37,20 @@ var crashables = []crashable{
 	{"mariadb", "PAVISE_MARIADB", []string{"--innodb-flush-log-at-trx-commit=1"}, func(t *testing.T, dsn string) session.Store {
 		return openSoon(t, backends[1], dsn+"?interpolateParams=true")
 	}},
+	{"redis", "PAVISE_REDIS", nil, func(t *testing.T, address string) session.Store {
+		goredis.SetLogger(quiet{})
+		client := goredis.NewClient(&goredis.Options{Addr: address, PoolSize: 20})
+		t.Cleanup(func() { client.Close() })
+		store := openRedis(t, goRedis(client))
+		await(t, func() bool { return store.Check(t.Context()) == nil })
+		return store
+	}},
 }
+
+// quiet drops what the client says about each connection that a dead server refuses.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
 
 // openSoon migrates a server that has just been started.
 func openSoon(t *testing.T, b backend, dsn string) session.Store {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -46,8 +47,8 @@ func redigo(pool *redis.Pool) redisstore.Do {
 	}
 }
 
-// clients are connected to a Redis by each client.
-func clients(t *testing.T, address string) map[string]redisstore.Do {
+// redisClients are connected to a Redis by each client.
+func redisClients(t *testing.T, address string) map[string]redisstore.Do {
 	t.Helper()
 	g := goredis.NewClient(&goredis.Options{Addr: address, PoolSize: 20})
 	r, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{address}, DisableCache: true})
@@ -77,7 +78,7 @@ func openRedis(t *testing.T, do redisstore.Do) *redisstore.Store {
 }
 
 func TestRedis(t *testing.T) {
-	for name, do := range clients(t, server(t, "PAVISE_REDIS")) {
+	for name, do := range redisClients(t, server(t, "PAVISE_REDIS")) {
 		t.Run(name, func(t *testing.T) {
 			opts := options(t)
 			if name != "go-redis" { // they differ in how they pass arguments and replies on
@@ -86,4 +87,23 @@ func TestRedis(t *testing.T) {
 			sessiontest.Store(t, func(t *testing.T) session.Store { return openRedis(t, do) }, opts...)
 		})
 	}
+}
+
+// A client that sends every command again, as some do when an answer is lost, changes
+// nothing twice unless another writer comes between. Only DeleteUser cannot count again.
+func TestRedisResent(t *testing.T) {
+	client := goredis.NewClient(&goredis.Options{Addr: server(t, "PAVISE_REDIS"), PoolSize: 20})
+	defer client.Close()
+	once := goRedis(client)
+	var mu sync.Mutex
+	twice := func(ctx context.Context, args ...any) (any, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		first, err := once(ctx, args...)
+		if n, ok := first.(string); err != nil || ok && strings.Trim(n, "0123456789") == "" {
+			return first, err
+		}
+		return once(ctx, args...)
+	}
+	sessiontest.Store(t, func(t *testing.T) session.Store { return openRedis(t, twice) }, options(t)...)
 }

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"strconv"
@@ -58,8 +59,12 @@ func recordArgs(r *session.Record, epoch uint64) []string {
 	return []string{
 		decimal(epoch), hashText(r.Key), micros(r.Idle), string(r.Handle), r.User, decimal(r.Version), string(r.Data),
 		strconv.Itoa(int(r.AAL)), strings.Join(r.Methods, " "), persist, moment(r.Created), moment(r.AuthTime), moment(r.Expires),
+		call(),
 	}
 }
+
+// call numbers a call that must not be done twice when a client sends it twice.
+func call() string { return rand.Text() }
 
 func moment(t time.Time) string { return strconv.FormatInt(t.UnixMicro(), 10) }
 

@@ -50,7 +50,10 @@ import (
 
 // Do sends one command and returns its reply as clients decode it: strings or []byte,
 // integers, and []any of these. All args are strings. On a Cluster it has to send an
-// EVALSHA or EVAL to the node of its key, which is args[3].
+// EVALSHA or EVAL to the node of its key, which is args[3]. A command that a client sends
+// again, because its answer was lost, is not done twice; but if another request has written
+// in between, Save answers ErrConflict, and an update whose first writing succeeded is
+// repeated. A client that leaves retries to its caller avoids that.
 type Do func(ctx context.Context, args ...any) (any, error)
 
 // Strings returns args as strings, for clients that take nothing else.
@@ -134,7 +137,7 @@ func (s *Store) Save(ctx context.Context, k session.Key, version uint64, data []
 	if len(data) > maxData {
 		return 0, errData
 	}
-	err := s.step(ctx, saveScript, k.Shard, hashText(k), decimal(version), micros(idle), string(data))
+	err := s.step(ctx, saveScript, k.Shard, hashText(k), decimal(version), micros(idle), string(data), call())
 	if err != nil {
 		return 0, named("save", err)
 	}
@@ -153,7 +156,7 @@ func (s *Store) Rotate(ctx context.Context, old session.Key, version uint64, r s
 	}
 	err := s.step(ctx, admitScript, r.Key.Shard, args...)
 	if err == nil {
-		err = s.step(ctx, takeScript, old.Shard, hashText(old), decimal(version))
+		err = s.step(ctx, takeScript, old.Shard, hashText(old), decimal(version), call())
 	}
 	if err == nil {
 		err = s.step(ctx, createScript, r.Key.Shard, args...)

@@ -22,7 +22,7 @@ func newScript(body string) script {
 //
 // The fields of a session: h handle, u user, v version, d data, a AAL, m methods,
 // p persist, c created, t authentication time, x absolute end, e seen, i idle until,
-// o the hash of the key that a rotation replaced.
+// o the hash of the key that a rotation replaced, w the number of the call that wrote.
 const prelude = `
 local base = ARGV[1]
 local clock = redis.call('TIME')
@@ -59,10 +59,16 @@ local function extend(hash, idle, known)
 	redis.call('PEXPIREAT', session(hash), int(math.ceil(upto / 1000)))
 end
 
+-- What is live and has the number of this call was written by it: the client has sent
+-- it again, because it did not get the answer.
+local function done(hash, call)
+	return live(hash) and redis.call('HGET', session(hash), 'w') == call
+end
+
 -- The arguments of a record begin at ARGV[n].
 local function record(n)
 	local r = {}
-	for i, name in ipairs({'hash', 'idle', 'h', 'u', 'v', 'd', 'a', 'm', 'p', 'c', 't', 'x'}) do
+	for i, name in ipairs({'hash', 'idle', 'h', 'u', 'v', 'd', 'a', 'm', 'p', 'c', 't', 'x', 'w'}) do
 		r[name] = ARGV[n + i - 1]
 	end
 	return r
@@ -82,7 +88,7 @@ end
 local function put(r)
 	redis.call('DEL', session(r.hash))
 	redis.call('HSET', session(r.hash), 'h', r.h, 'u', r.u, 'v', r.v, 'd', r.d, 'a', r.a,
-		'm', r.m, 'p', r.p, 'c', r.c, 't', r.t, 'x', r.x)
+		'm', r.m, 'p', r.p, 'c', r.c, 't', r.t, 'x', r.x, 'w', r.w)
 	extend(r.hash, tonumber(r.idle), 0)
 	if r.u == '' then return end
 	local all = redis.call('HGETALL', index(r.u))
@@ -100,13 +106,14 @@ var (
 	// base, epoch, record
 	createScript = newScript(`
 local r = record(3)
+if done(r.hash, r.w) then return 'ok' end
 local why = refuses(r, ARGV[2])
 if why then return why end
 put(r)
 return 'ok'
 `)
 
-	// base, epoch, record: what createScript would answer
+	// base, epoch, record: what createScript will answer
 	admitScript = newScript(`return refuses(record(3), ARGV[2]) or 'ok'`)
 
 	// base, hash
@@ -117,13 +124,14 @@ table.insert(f, 1, int(now))
 return f
 `)
 
-	// base, hash, version, idle, data
+	// base, hash, version, idle, data, call
 	saveScript = newScript(`
 if not live(ARGV[2]) then return 'missing' end
+if done(ARGV[2], ARGV[6]) then return 'ok' end
 local f = redis.call('HMGET', session(ARGV[2]), 'v', 'i')
 if f[1] ~= ARGV[3] then return 'conflict' end
 redis.call('HINCRBY', session(ARGV[2]), 'v', 1)
-redis.call('HSET', session(ARGV[2]), 'd', ARGV[5])
+redis.call('HSET', session(ARGV[2]), 'd', ARGV[5], 'w', ARGV[6])
 extend(ARGV[2], tonumber(ARGV[4]), tonumber(f[2]))
 return 'ok'
 `)
@@ -137,10 +145,11 @@ return 'ok'
 
 	// base, epoch, record, old hash, old version
 	rotateScript = newScript(`
-local r, old = record(3), ARGV[15]
+local r, old = record(3), ARGV[16]
+if done(r.hash, r.w) then return 'ok' end
 if not live(old) then return 'missing' end
 local f = redis.call('HMGET', session(old), 'v', 'u')
-if f[1] ~= ARGV[16] then return 'conflict' end
+if f[1] ~= ARGV[17] then return 'conflict' end
 local why = refuses(r, ARGV[2], old)
 if why then return why end
 drop(old)
@@ -153,11 +162,14 @@ end
 return 'ok'
 `)
 
-	// base, hash, version: the first half of a rotation between shards
+	// base, hash, version, call: the first half of a rotation between shards
 	takeScript = newScript(`
-if not live(ARGV[2]) then return 'missing' end
+if not live(ARGV[2]) then
+	return redis.call('GET', became(ARGV[2])) == ARGV[4] and 'ok' or 'missing'
+end
 if redis.call('HGET', session(ARGV[2]), 'v') ~= ARGV[3] then return 'conflict' end
 drop(ARGV[2])
+redis.call('SET', became(ARGV[2]), ARGV[4], 'EX', 60)
 return 'ok'
 `)
 
