@@ -79,9 +79,10 @@ func (r *rules) url(el *elementRule, name, v string) (string, Reason, bool) {
 	return u.text, "", external
 }
 
-// prefixID puts the prefix before an id, once.
+// prefixID puts the prefix before an id, once. Control characters would not be written,
+// and may be all there is.
 func (r *rules) prefixID(id string) (string, bool) {
-	if id == "" || strings.ContainsAny(id, asciiSpace) {
+	if id == "" || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' }) {
 		return "", false
 	}
 	return r.policy.IDPrefix + strings.TrimPrefix(id, r.policy.IDPrefix), true
@@ -96,7 +97,10 @@ func (r *rules) prefixIDs(list string) (string, bool) {
 		return "", false
 	}
 	for i, id := range ids {
-		ids[i], _ = r.prefixID(id)
+		var ok bool
+		if ids[i], ok = r.prefixID(id); !ok {
+			return "", false
+		}
 	}
 	return strings.Join(ids, " "), len(ids) > 0
 }
