@@ -18,7 +18,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
-	_ "modernc.org/sqlite"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/pavise/pavise/session/sqlstore"
 )
@@ -31,7 +32,7 @@ func openStore(ctx context.Context, dataDir, postgres string, fresh bool) (*stor
 	if postgres == "" {
 		open, where = openSQLite, filepath.Join(dataDir, "notes.db")
 	}
-	s, err := open(where, fresh)
+	s, err := open(ctx, where, fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func (s *store) prepare(ctx context.Context, fresh bool) (err error) {
 const sqlitePragmas = "_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
 	"&_pragma=foreign_keys(ON)&_pragma=secure_delete(ON)&_pragma=trusted_schema(OFF)"
 
-func openSQLite(path string, create bool) (*store, error) {
+func openSQLite(ctx context.Context, path string, create bool) (*store, error) {
 	if err := sqliteFile(path, create); err != nil {
 		return nil, err
 	}
@@ -71,7 +72,28 @@ func openSQLite(path string, create bool) (*store, error) {
 	}
 	db.SetMaxOpenConns(8)
 	db.SetMaxIdleConns(8)
+	if err := writeAhead(ctx, db); err != nil {
+		return nil, errors.Join(failed(err), db.Close())
+	}
 	return &store{db: db, dialect: sqlstore.SQLite}, nil
+}
+
+// writeAhead makes the first connection, which turns the write-ahead log on. SQLite's busy_timeout does not cover that one
+// step: of the programs that start together on a new file, all but one are told to come again.
+func writeAhead(ctx context.Context, db *sql.DB) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for {
+		err := db.PingContext(ctx)
+		if e, ok := errors.AsType[*sqlite.Error](err); !ok || e.Code()&0xff != sqlite3.SQLITE_BUSY {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 // sqliteFile makes sure that the file is there: SQLite itself would quietly start an empty one when a disk is not mounted.
@@ -95,7 +117,7 @@ func sqliteFile(path string, create bool) error {
 	return errors.Join(f.Close(), syncDir(filepath.Dir(path)))
 }
 
-func openPostgres(dsn string, _ bool) (*store, error) {
+func openPostgres(_ context.Context, dsn string, _ bool) (*store, error) {
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return nil, errors.New("notes: -db is not a Postgres URL") // the driver's error would repeat it, password included

@@ -252,7 +252,7 @@ func TestFlags(t *testing.T) {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
-	if _, err := openPostgres("postgres://u:hunter2@[bad", false); err == nil || strings.Contains(err.Error(), "hunter2") {
+	if _, err := openPostgres(t.Context(), "postgres://u:hunter2@[bad", false); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("a bad URL gives %v", err)
 	}
 }
@@ -338,7 +338,7 @@ func write(t *testing.T, path, text string, mode os.FileMode) {
 // change runs a statement on the database of a service that does not run.
 func change(t *testing.T, dir, statement string) {
 	t.Helper()
-	s, err := openSQLite(filepath.Join(dir, "notes.db"), false)
+	s, err := openSQLite(t.Context(), filepath.Join(dir, "notes.db"), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -394,7 +394,7 @@ func TestPostgresTLS(t *testing.T) {
 		"postgres://u@localhost/notes":                      true,
 		"postgres:///notes?host=/run/postgresql":            true,
 	} {
-		s, err := openPostgres(dsn, false)
+		s, err := openPostgres(t.Context(), dsn, false)
 		if (err == nil) != ok {
 			t.Errorf("%s: %v", dsn, err)
 		}
