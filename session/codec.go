@@ -20,6 +20,8 @@ type codec[T any] struct {
 	pool    sync.Pool // of *decoder
 }
 
+func newCodec[T any](o *options) codec[T] { return codec[T]{schema: o.schema, migrate: o.migrate} }
+
 // decoder is used again, which saves a third of the allocations of a read. It
 // never holds more than one value, and is thrown away if it met anything odd.
 type decoder struct {

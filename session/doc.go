@@ -6,7 +6,8 @@
 // Most services need [New] with a store, [Manager.Handler] around everything,
 // [Manager.Login] and [Manager.Logout], [Manager.Require] around what needs a user,
 // and [Manager.Get] and [Manager.Update] in handlers. [MemoryStore] serves one
-// process; packages sqlstore and redisstore serve many.
+// process; packages sqlstore and redisstore serve many. [NewSealed] makes sessions that
+// live in the cookie alone, for whoever can do without transactions and lists of devices.
 //
 // # Security
 //
@@ -30,6 +31,10 @@
 // A token that opens nothing is never adopted, and only Logout deletes a cookie:
 // the answer to a slow request must not overwrite the cookie of a newer login. Two
 // cookies of the name are both refused.
+//
+// The cookie of a [SealedManager] is sealed with a [crypto.Keyring] and bound to its name.
+// It can be copied and presented again, so it is checked against [Revocations], which
+// Login, Reauthenticate and Logout tell of what ended before they answer.
 //
 // Requests forged by another site are refused by [http.CrossOriginProtection] and
 // three more rules: a WebSocket handshake counts as unsafe; an unsafe request with

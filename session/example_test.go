@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 
+	"github.com/pavise/pavise/crypto"
 	"github.com/pavise/pavise/session"
 )
 
@@ -237,4 +238,53 @@ func ExampleManager_TakeFlash() {
 	// Output:
 	// 1 [{success Your profile is saved.}]
 	// 0 []
+}
+
+// A session that needs no database of its own: a few hundred bytes, in the cookie.
+func ExampleSealedManager() {
+	type cart struct {
+		Items []string `json:"items"`
+	}
+	newCarts := func(keys *crypto.Keyring, store session.Store) (*session.SealedManager[cart], error) {
+		revocations, err := session.NewRevocations(store) // sqlstore or redisstore: logged out stays logged out
+		if err != nil {
+			return nil, err
+		}
+		return session.NewSealed[cart](keys, revocations)
+	}
+	keys, err := crypto.NewKeyring(crypto.GenerateKey()) // in a service: a LiveKeyring
+	if err != nil {
+		log.Fatal(err)
+	}
+	carts, err := newCarts(keys, session.NewMemoryStore(0))
+	if err != nil {
+		log.Fatal(err)
+	}
+	do := func(cookie string, h http.HandlerFunc) (newCookie string) {
+		r := httptest.NewRequest("POST", "https://shop.example/", nil)
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		r.Header.Set("Cookie", cookie)
+		w := httptest.NewRecorder()
+		carts.Handler(h).ServeHTTP(w, r)
+		newCookie, _, _ = strings.Cut(w.Header().Get("Set-Cookie"), ";")
+		return newCookie
+	}
+	cookie := do("", func(w http.ResponseWriter, r *http.Request) {
+		if err := carts.Login(r.Context(), session.Auth{User: "ann"}, func(c *cart) error {
+			c.Items = []string{"tea"}
+			return nil
+		}); err != nil {
+			log.Print(err)
+		}
+	})
+	who := func(w http.ResponseWriter, r *http.Request) {
+		s, err := carts.Get(r.Context())
+		fmt.Printf("%q %v %v\n", s.User, s.Data.Items, err)
+	}
+	do(cookie, who)
+	do(cookie, func(w http.ResponseWriter, r *http.Request) { _ = carts.Logout(r.Context()) })
+	do(cookie, who) // somebody kept a copy
+	// Output:
+	// "ann" [tea] <nil>
+	// "" [] <nil>
 }

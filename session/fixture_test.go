@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -29,23 +30,34 @@ func newManager(t testing.TB, store session.Store, opts ...session.Option) *sess
 	return m
 }
 
-// browser sends requests straight to a Manager's Handler and keeps the cookie.
-type browser struct {
+// manager is what both kinds of Manager can do.
+type manager interface {
+	Handler(next http.Handler) http.Handler
+	Get(ctx context.Context) (session.Session[data], error)
+	Login(ctx context.Context, a session.Auth, f func(*data) error) error
+	Reauthenticate(ctx context.Context, a session.Auth) error
+	Logout(ctx context.Context) error
+}
+
+// browserOf sends requests straight to a Manager's Handler and keeps the cookie.
+type browserOf[M manager] struct {
 	t      testing.TB
-	m      *session.Manager[data]
+	m      M
 	cookie string
 }
 
-func newBrowser(t testing.TB, m *session.Manager[data]) *browser { return &browser{t: t, m: m} }
+type browser = browserOf[*session.Manager[data]]
+
+func newBrowser[M manager](t testing.TB, m M) *browserOf[M] { return &browserOf[M]{t: t, m: m} }
 
 // do runs one handler as a same-origin request.
-func (b *browser) do(h http.HandlerFunc) *httptest.ResponseRecorder {
+func (b *browserOf[M]) do(h http.HandlerFunc) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("POST", "https://example.com/", nil)
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	return b.send(r, h)
 }
 
-func (b *browser) send(r *http.Request, h http.Handler) *httptest.ResponseRecorder {
+func (b *browserOf[M]) send(r *http.Request, h http.Handler) *httptest.ResponseRecorder {
 	if b.cookie != "" {
 		r.AddCookie(&http.Cookie{Name: cookieName, Value: b.cookie})
 	}
@@ -55,7 +67,7 @@ func (b *browser) send(r *http.Request, h http.Handler) *httptest.ResponseRecord
 	return w
 }
 
-func (b *browser) receive(res *http.Response) {
+func (b *browserOf[M]) receive(res *http.Response) {
 	for _, c := range res.Cookies() {
 		if c.Name == cookieName {
 			b.cookie = c.Value // "" when deleted
@@ -64,38 +76,47 @@ func (b *browser) receive(res *http.Response) {
 }
 
 // try runs f inside a request and returns its error.
-func (b *browser) try(f func(ctx context.Context) error) (err error) {
+func (b *browserOf[M]) try(f func(ctx context.Context) error) (err error) {
 	b.do(func(w http.ResponseWriter, r *http.Request) { err = f(r.Context()) })
 	return err
 }
 
-func (b *browser) must(f func(ctx context.Context) error) {
+func (b *browserOf[M]) must(f func(ctx context.Context) error) {
 	b.t.Helper()
 	if err := b.try(f); err != nil {
 		b.t.Fatal(err)
 	}
 }
 
-func (b *browser) login(user string) {
+func (b *browserOf[M]) login(user string) {
 	b.t.Helper()
 	b.must(func(ctx context.Context) error {
 		return b.m.Login(ctx, session.Auth{User: user}, nil)
 	})
 }
 
-func (b *browser) logout() {
+func (b *browserOf[M]) logout() {
 	b.t.Helper()
 	b.must(b.m.Logout)
 }
 
-func (b *browser) add(n int) {
+// add counts in the data, as a transaction where there are any.
+func (b *browserOf[M]) add(n int) {
 	b.t.Helper()
 	b.must(func(ctx context.Context) error {
-		return b.m.Update(ctx, func(d *data) error { d.N += n; return nil })
+		switch m := manager(b.m).(type) {
+		case *session.Manager[data]:
+			return m.Update(ctx, func(d *data) error { d.N += n; return nil })
+		case *session.SealedManager[data]:
+			s, err := m.Get(ctx)
+			s.Data.N += n
+			return errors.Join(err, m.Set(ctx, s.Data))
+		}
+		return errors.ErrUnsupported
 	})
 }
 
-func (b *browser) get() session.Session[data] {
+func (b *browserOf[M]) get() session.Session[data] {
 	b.t.Helper()
 	var s session.Session[data]
 	b.must(func(ctx context.Context) (err error) {
@@ -106,7 +127,7 @@ func (b *browser) get() session.Session[data] {
 }
 
 // clone is a second window with the same cookie jar as of now.
-func (b *browser) clone() *browser { c := *b; return &c }
+func (b *browserOf[M]) clone() *browserOf[M] { c := *b; return &c }
 
 func hasSetCookie(w *httptest.ResponseRecorder) bool {
 	return strings.Contains(strings.Join(w.Header()["Set-Cookie"], "\n"), cookieName+"=")

@@ -68,6 +68,15 @@ func New[T any](store Store, opts ...Option) (*Manager[T], error) {
 	if store == nil {
 		return nil, errors.New("session: store is nil")
 	}
+	e, err := newEngine[T](opts)
+	if err != nil {
+		return nil, err
+	}
+	e.store = store
+	return &Manager[T]{e: e, codec: newCodec[T](&e.opts)}, nil
+}
+
+func newEngine[T any](opts []Option) (*engine, error) {
 	o := defaults()
 	for _, opt := range opts {
 		if err := opt(&o); err != nil {
@@ -80,7 +89,7 @@ func New[T any](store Store, opts ...Option) (*Manager[T], error) {
 	if err := checkData[T](); err != nil {
 		return nil, err
 	}
-	e := &engine{store: store, opts: o}
+	e := &engine{opts: o}
 	var err error
 	if e.cookie, err = newCookie(&o); err != nil {
 		return nil, err
@@ -88,14 +97,15 @@ func New[T any](store Store, opts ...Option) (*Manager[T], error) {
 	if e.csrf, err = newCSRF(&o); err != nil {
 		return nil, err
 	}
-	return &Manager[T]{e: e, codec: codec[T]{schema: o.schema, migrate: o.migrate}}, nil
+	return e, nil
 }
 
 // Handler gives every request to next a session and refuses those that another
 // site forged, with 403. It asks the store nothing until a handler asks the
 // Manager. It belongs around everything, static files included.
-func (m *Manager[T]) Handler(next http.Handler) http.Handler {
-	e := m.e
+func (m *Manager[T]) Handler(next http.Handler) http.Handler { return m.e.handler(next) }
+
+func (e *engine) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := e.request(r.Context()); err == nil {
 			next.ServeHTTP(w, r) // a Handler inside a Handler
@@ -187,8 +197,9 @@ type PolicyReport struct {
 }
 
 // Policy reports the timeouts in force.
-func (m *Manager[T]) Policy() PolicyReport {
-	o := &m.e.opts
+func (m *Manager[T]) Policy() PolicyReport { return m.e.opts.report() }
+
+func (o *options) report() PolicyReport {
 	return PolicyReport{
 		Cookie: o.cookieName,
 		Idle:   o.normal.idle, Absolute: o.normal.absolute,

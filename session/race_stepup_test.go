@@ -9,10 +9,6 @@ import (
 	"github.com/pavise/pavise/session"
 )
 
-func stepUp(b *browser) error {
-	return b.try(func(ctx context.Context) error { return b.m.Reauthenticate(ctx, session.Auth{AAL: 2}) })
-}
-
 // A logout that arrives with the token that a step-up has just replaced ends the
 // session: it would live on under the new token, although the user was told otherwise.
 func TestLogoutWithTokenJustReplaced(t *testing.T) {
@@ -20,7 +16,7 @@ func TestLogoutWithTokenJustReplaced(t *testing.T) {
 	b := newBrowser(t, m)
 	b.login("ann")
 	old := b.clone()
-	if err := stepUp(b); err != nil {
+	if err := b.stepUp(); err != nil {
 		t.Fatal(err)
 	}
 	if old.get().LoggedIn() || !b.get().LoggedIn() {
@@ -41,10 +37,10 @@ func TestTokenJustReplacedOnlyLogsOut(t *testing.T) {
 	b := newBrowser(t, m)
 	b.login("ann")
 	old := b.clone()
-	if err := stepUp(b); err != nil {
+	if err := b.stepUp(); err != nil {
 		t.Fatal(err)
 	}
-	if err := stepUp(old.clone()); !errors.Is(err, session.ErrGone) {
+	if err := old.clone().stepUp(); !errors.Is(err, session.ErrGone) {
 		t.Errorf("step-up: got %v, want ErrGone", err)
 	}
 	err := old.try(func(ctx context.Context) error { return m.Update(ctx, func(d *data) error { d.N = 9; return nil }) })
@@ -62,7 +58,7 @@ func TestLoginWithTokenJustReplaced(t *testing.T) {
 	b := newBrowser(t, m)
 	b.login("ann")
 	old := b.clone()
-	if err := stepUp(b); err != nil {
+	if err := b.stepUp(); err != nil {
 		t.Fatal(err)
 	}
 	old.login("bob")
@@ -93,7 +89,7 @@ func TestLogoutBesideStepUp(t *testing.T) {
 		c := b.clone()
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if err := stepUp(c); err != nil && !errors.Is(err, session.ErrGone) {
+			if err := c.stepUp(); err != nil && !errors.Is(err, session.ErrGone) {
 				t.Error(err)
 			}
 		})

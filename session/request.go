@@ -42,6 +42,7 @@ type opened struct {
 	rec    Record
 	plain  []byte
 	sealer sealer
+	epoch  uint64 // of a sealed session alone
 }
 
 type status uint8

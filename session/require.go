@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -28,18 +29,24 @@ type Challenge struct {
 // nobody is logged in; see [Redirect] for navigations. It needs
 // [Manager.Handler] around it.
 func (m *Manager[T]) Require(p Policy) func(http.Handler) http.Handler {
+	return m.e.require(p, func(ctx context.Context, q *request) (opened, error) {
+		var v T
+		return m.open(ctx, q, &v)
+	})
+}
+
+func (e *engine) require(p Policy, open func(context.Context, *request) (opened, error)) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			q, err := m.e.request(r.Context())
+			q, err := e.request(r.Context())
 			if err != nil {
-				m.e.event(r.Context(), slog.LevelError, "request-refused", "failure", "no-handler", "")
-				m.e.opts.refuse(w, r, http.StatusInternalServerError)
+				e.event(r.Context(), slog.LevelError, "request-refused", "failure", "no-handler", "")
+				e.opts.refuse(w, r, http.StatusInternalServerError)
 				return
 			}
-			var v T
-			o, err := m.open(r.Context(), q, &v)
+			o, err := open(r.Context(), q)
 			if err != nil {
-				m.e.opts.refuse(w, r, http.StatusServiceUnavailable)
+				e.opts.refuse(w, r, http.StatusServiceUnavailable)
 				return
 			}
 			if !p.meets(&o.rec) {

@@ -106,16 +106,22 @@ func TestTimeouts(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := newManager(t, session.NewMemoryStore(0))
-				b := newBrowser(t, m)
-				b.must(func(ctx context.Context) error {
-					return m.Login(ctx, session.Auth{User: "ann", Persist: tc.persist}, nil)
-				})
+				stored, sealed := newBrowser(t, newManager(t, session.NewMemoryStore(0))), newSealedBrowser(t)
+				login := func(m manager) func(context.Context) error {
+					return func(ctx context.Context) error {
+						return m.Login(ctx, session.Auth{User: "ann", Persist: tc.persist}, nil)
+					}
+				}
+				stored.must(login(stored.m))
+				sealed.must(login(sealed.m))
 				for i, d := range tc.sleeps {
 					time.Sleep(d)
 					want := tc.alive || i < len(tc.sleeps)-1
-					if got := b.get().LoggedIn(); got != want {
+					if got := stored.get().LoggedIn(); got != want {
 						t.Fatalf("after sleep %d: logged in %v, want %v", i, got, want)
+					}
+					if got := sealed.get().LoggedIn(); got != want {
+						t.Fatalf("sealed, after sleep %d: logged in %v, want %v", i, got, want)
 					}
 				}
 			})
@@ -238,7 +244,7 @@ func TestRefusedCookies(t *testing.T) {
 	}
 	r := httptest.NewRequest("GET", "https://example.com/", nil)
 	r.Header["Cookie"] = []string{"a=1;" + good + ";b=2"}
-	(&browser{t: t, m: m}).send(r, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	newBrowser(t, m).send(r, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s, _ := m.Get(r.Context()); s.User != "ann" {
 			t.Error("control: the good cookie was refused")
 		}

@@ -145,7 +145,7 @@ func (e *engine) prepare(t token, r Record, schema uint32, plain []byte) (opened
 	}
 	r.Data = s.seal(&r, schema, plain)
 	r.Seen, r.Now = r.Created, r.Created
-	return opened{live, schema, t, r, plain, s}, nil
+	return opened{status: live, schema: schema, token: t, rec: r, plain: plain, sealer: s}, nil
 }
 
 // adopt makes o the session of the request and of the browser, if the store took

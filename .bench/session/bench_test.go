@@ -15,6 +15,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"github.com/alexedwards/scs/v2/memstore"
 	"github.com/gorilla/sessions"
+	"github.com/pavise/pavise/crypto"
 	"github.com/pavise/pavise/session"
 )
 
@@ -83,7 +84,7 @@ func bench(b *testing.B, use func(*testing.B, http.ResponseWriter, *http.Request
 	for _, lib := range []struct {
 		name string
 		make func(*testing.B) client
-	}{{"pavise", pavise}, {"scs", scsClient}, {"gorilla", gorilla}} {
+	}{{"pavise", pavise}, {"pavise-sealed", sealed}, {"scs", scsClient}, {"gorilla", gorilla}} {
 		b.Run(lib.name, func(b *testing.B) {
 			c := lib.make(b)
 			setup := c.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.write(w, r); write(w) }))
@@ -108,6 +109,37 @@ func pavise(b *testing.B) client {
 		},
 		write: func(_ http.ResponseWriter, r *http.Request) {
 			if err := m.Update(r.Context(), func(u *user) error { *u = someone; return nil }); err != nil {
+				b.Fatal(err)
+			}
+		},
+	}
+}
+
+// sealed keeps the session in the cookie, as gorilla does, and its revocations in memory.
+func sealed(b *testing.B) client {
+	keys, err := crypto.NewKeyring(crypto.GenerateKey())
+	if err != nil {
+		b.Fatal(err)
+	}
+	revocations, err := session.NewRevocations(session.NewMemoryStore(0))
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, err := session.NewSealed[user](keys, revocations)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return client{
+		wrap: m.Handler,
+		read: func(_ http.ResponseWriter, r *http.Request) int64 {
+			s, err := m.Get(r.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			return s.Data.UID
+		},
+		write: func(_ http.ResponseWriter, r *http.Request) {
+			if err := m.Set(r.Context(), someone); err != nil {
 				b.Fatal(err)
 			}
 		},

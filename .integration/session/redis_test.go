@@ -94,9 +94,13 @@ func TestRedis(t *testing.T) {
 func TestRedisResent(t *testing.T) {
 	client := goredis.NewClient(&goredis.Options{Addr: server(t, "PAVISE_REDIS"), PoolSize: 20})
 	defer client.Close()
-	once := goRedis(client)
+	twice := sentTwice(goRedis(client))
+	sessiontest.Store(t, func(t *testing.T) session.Store { return openRedis(t, twice) }, options(t)...)
+}
+
+func sentTwice(once redisstore.Do) redisstore.Do {
 	var mu sync.Mutex
-	twice := func(ctx context.Context, args ...any) (any, error) {
+	return func(ctx context.Context, args ...any) (any, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		first, err := once(ctx, args...)
@@ -105,5 +109,4 @@ func TestRedisResent(t *testing.T) {
 		}
 		return once(ctx, args...)
 	}
-	sessiontest.Store(t, func(t *testing.T) session.Store { return openRedis(t, twice) }, options(t)...)
 }

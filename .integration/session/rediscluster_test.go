@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -112,16 +113,20 @@ func TestRedisCluster(t *testing.T) {
 	t.Run("rueidis", func(t *testing.T) { // its commands find their node by a redirection
 		sessiontest.Store(t, func(t *testing.T) session.Store { return openRedis(t, rueidisDo(r)) }, sessiontest.Interleavings(30), sessiontest.Histories(10))
 	})
-	var nodes int
+	t.Run("revocations", func(t *testing.T) {
+		store := openRedis(t, goRedis(g))
+		sessiontest.Revocations(t, func(t *testing.T) session.Revocations { return newRevocations(t, store) })
+	})
+	var nodes atomic.Int64
 	err = g.ForEachMaster(t.Context(), func(ctx context.Context, node *goredis.Client) error {
 		if n, err := node.DBSize(ctx).Result(); err != nil || n == 0 {
 			return fmt.Errorf("%d keys, %w", n, err)
 		}
-		nodes++
+		nodes.Add(1)
 		return nil
 	})
-	if err != nil || nodes != 3 {
-		t.Errorf("%d nodes hold sessions: %v", nodes, err)
+	if err != nil || nodes.Load() != 3 {
+		t.Errorf("%d nodes hold sessions: %v", nodes.Load(), err)
 	}
 }
 

@@ -1,5 +1,5 @@
 // Package sessiontest checks any implementation of session.Store against the
-// contract, with [Store].
+// contract, with [Store], and of session.Revocations, with [Revocations].
 //
 //	func TestStore(t *testing.T) {
 //		sessiontest.Store(t, func(t *testing.T) session.Store { return mystore.New(...) })
