@@ -75,5 +75,6 @@
 //
 // A request that does not use its session costs two allocations and no call of the
 // store; a read costs one call, and one more about once a minute; an update costs
-// the read and one call. Retries after a conflict cost a read and a write each.
+// the read and one call. Retries after a conflict cost a read and a write each. About
+// half of the time that the package itself takes is encoding/json: see [Codec].
 package session

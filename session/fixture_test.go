@@ -129,6 +129,12 @@ func (b *browserOf[M]) get() session.Session[data] {
 // clone is a second window with the same cookie jar as of now.
 func (b *browserOf[M]) clone() *browserOf[M] { c := *b; return &c }
 
+// within runs f in a request that passes a Handler.
+func within(handler func(http.Handler) http.Handler, f func(ctx context.Context)) {
+	h := handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { f(r.Context()) }))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "https://example.com/", nil))
+}
+
 func hasSetCookie(w *httptest.ResponseRecorder) bool {
 	return strings.Contains(strings.Join(w.Header()["Set-Cookie"], "\n"), cookieName+"=")
 }

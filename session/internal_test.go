@@ -89,7 +89,10 @@ func TestBindCoversTheRecord(t *testing.T) {
 
 // What one decoding left over must not reach the next session.
 func TestDecoderHoldsOneValue(t *testing.T) {
-	c := &codec[map[string]int]{}
+	c, err := newCodec[map[string]int](new(options))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 3 {
 		for _, bad := range []string{`{"a":1} {"b":2}`, `{"a":1}]`, `{"a":`, ``, `null null`, `{"a":"x"}`} {
 			var v map[string]int

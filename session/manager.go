@@ -63,20 +63,24 @@ var (
 
 // New makes a Manager that keeps its sessions in store. It refuses timeouts, cookie
 // rules and patterns that are unsafe or contradict each other, and a T that JSON
-// cannot encode or that holds a secrets.Secret.
+// (or the [Codec]) cannot encode or that holds a secrets.Secret.
 func New[T any](store Store, opts ...Option) (*Manager[T], error) {
 	if store == nil {
 		return nil, errors.New("session: store is nil")
 	}
-	e, err := newEngine[T](opts)
+	e, err := newEngine(opts)
 	if err != nil {
 		return nil, err
 	}
 	e.store = store
-	return &Manager[T]{e: e, codec: newCodec[T](&e.opts)}, nil
+	c, err := newCodec[T](&e.opts)
+	if err != nil {
+		return nil, err
+	}
+	return &Manager[T]{e: e, codec: c}, nil
 }
 
-func newEngine[T any](opts []Option) (*engine, error) {
+func newEngine(opts []Option) (*engine, error) {
 	o := defaults()
 	for _, opt := range opts {
 		if err := opt(&o); err != nil {
@@ -84,9 +88,6 @@ func newEngine[T any](opts []Option) (*engine, error) {
 		}
 	}
 	if err := o.finish(); err != nil {
-		return nil, err
-	}
-	if err := checkData[T](); err != nil {
 		return nil, err
 	}
 	e := &engine{opts: o}

@@ -19,6 +19,7 @@ type options struct {
 	cookieName      string
 	domain          string
 	schema          uint32
+	codec           any // codec[T]
 	migrate         func(from uint32, data []byte) ([]byte, error)
 	origins         []string
 	bypass          []string
@@ -113,9 +114,23 @@ func validDomain(d string) bool {
 	return true
 }
 
+// Codec writes the data by functions of its own in the place of JSON: decoding JSON is
+// most of the time that a read costs. append adds the form of v to b; parse fills a zero
+// T from a whole form, whose memory it must not keep, and its error makes the session
+// anonymous. T has to be that of the Manager. To change from JSON, raise the [Schema].
+func Codec[T any](append func(b []byte, v *T) ([]byte, error), parse func(b []byte, v *T) error) Option {
+	return func(o *options) error {
+		if append == nil || parse == nil {
+			return errors.New("session: Codec needs both functions")
+		}
+		o.codec = codec[T]{append: append, parse: parse}
+		return nil
+	}
+}
+
 // Schema sets the version of the data type, default 0. A record of an older one is
-// given to migrate, which returns the JSON of the present version; it is written
-// back by the next Update. Without migrate, or when it fails, and for a newer
+// given to migrate, which returns the JSON (or the form of the [Codec]) of the present
+// version; it is written back by the next Update. Without migrate, or when it fails, and for a newer
 // version, the session is anonymous.
 func Schema(version uint32, migrate func(from uint32, data []byte) ([]byte, error)) Option {
 	return func(o *options) error {

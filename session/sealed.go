@@ -47,11 +47,15 @@ func NewSealed[T any](keys *crypto.Keyring, revocations Revocations, opts ...Opt
 	if revocations == nil {
 		return nil, errors.New("session: revocations are nil: see NewRevocations")
 	}
-	e, err := newEngine[T](opts)
+	e, err := newEngine(opts)
 	if err != nil {
 		return nil, err
 	}
-	m := &SealedManager[T]{e: e, codec: newCodec[T](&e.opts), box: box{keys, e.cookie.name}, revoked: revocations}
+	c, err := newCodec[T](&e.opts)
+	if err != nil {
+		return nil, err
+	}
+	m := &SealedManager[T]{e: e, codec: c, box: box{keys, e.cookie.name}, revoked: revocations}
 	if _, err := m.box.seal(&opened{}); err != nil { // no key, or not under FIPS 140-3
 		return nil, err
 	}

@@ -5,9 +5,12 @@ package session_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/gob"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,7 +87,7 @@ func bench(b *testing.B, use func(*testing.B, http.ResponseWriter, *http.Request
 	for _, lib := range []struct {
 		name string
 		make func(*testing.B) client
-	}{{"pavise", pavise}, {"pavise-sealed", sealed}, {"scs", scsClient}, {"gorilla", gorilla}} {
+	}{{"pavise", pavise}, {"pavise-codec", withCodec}, {"pavise-sealed", sealed}, {"scs", scsClient}, {"gorilla", gorilla}} {
 		b.Run(lib.name, func(b *testing.B) {
 			c := lib.make(b)
 			setup := c.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.write(w, r); write(w) }))
@@ -93,8 +96,35 @@ func bench(b *testing.B, use func(*testing.B, http.ResponseWriter, *http.Request
 	}
 }
 
-func pavise(b *testing.B) client {
-	m, err := session.New[user](session.NewMemoryStore(0))
+func pavise(b *testing.B) client { return managed(b) }
+
+// withCodec writes the data by hand in the place of JSON.
+func withCodec(b *testing.B) client { return managed(b, session.Codec(appendUser, parseUser)) }
+
+func appendUser(b []byte, u *user) ([]byte, error) {
+	b = slices.Grow(b, 4*binary.MaxVarintLen64+len(u.Email)+len(u.Roles))
+	b = binary.AppendVarint(b, u.UID)
+	b = binary.AppendVarint(b, u.At.UnixNano())
+	b = append(binary.AppendUvarint(b, uint64(len(u.Email))), u.Email...)
+	return append(b, u.Roles...), nil
+}
+
+func parseUser(b []byte, u *user) error {
+	uid, n := binary.Varint(b)
+	b = b[max(n, 0):]
+	at, n := binary.Varint(b)
+	b = b[max(n, 0):]
+	size, n := binary.Uvarint(b)
+	b = b[max(n, 0):]
+	if size > uint64(len(b)) {
+		return io.ErrUnexpectedEOF
+	}
+	*u = user{uid, string(b[:size]), string(b[size:]), time.Unix(0, at).UTC()}
+	return nil
+}
+
+func managed(b *testing.B, opts ...session.Option) client {
+	m, err := session.New[user](session.NewMemoryStore(0), opts...)
 	if err != nil {
 		b.Fatal(err)
 	}
