@@ -3,6 +3,7 @@ package sessiontest_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -16,6 +17,32 @@ func ExampleStore() {
 		sessiontest.Store(t, func(t *testing.T) session.Store {
 			return session.NewMemoryStore(0) // your store here
 		})
+	}
+}
+
+// newService is your service, with a user in it.
+func newService(*testing.T) http.Handler { return http.NotFoundHandler() }
+
+// In a test file of your service. More fields of App check more; what is missing is
+// skipped by name.
+func ExampleASVS() {
+	_ = func(t *testing.T) {
+		sessiontest.ASVS(t, func(t *testing.T) sessiontest.App {
+			return sessiontest.App{
+				Handler: newService(t),
+				Login:   sessiontest.Form("/login", "name", "ann", "password", "correct horse"),
+				Logout:  sessiontest.Form("/logout"),
+				Page:    "/account",
+				Text:    "Logged in as ann",
+				Change:  sessiontest.Form("/account/motto", "motto", "carpe diem"),
+				Changed: "carpe diem",
+				Idle:    30 * time.Minute, Absolute: 12 * time.Hour,
+				ChangePassword: sessiontest.Sensitive{
+					Do:   sessiontest.Form("/password", "old", "correct horse", "new", "battery staple"),
+					Bare: sessiontest.Form("/password", "old", "a guess", "new", "battery staple"),
+				},
+			}
+		}, sessiontest.Bubble()) // twelve hours pass in no time
 	}
 }
 

@@ -1,11 +1,13 @@
-// Package sessiontest checks any implementation of session.Store against the
-// contract, with [Store], and of session.Revocations, with [Revocations].
+// Package sessiontest checks what stands on both sides of package session: any
+// implementation of session.Store with [Store], or of session.Revocations with
+// [Revocations], against its contract, and with [ASVS] a whole service against the
+// requirements of OWASP ASVS 5.0 about sessions.
 //
 //	func TestStore(t *testing.T) {
 //		sessiontest.Store(t, func(t *testing.T) session.Store { return mystore.New(...) })
 //	}
 //
-// The suite is model-based. A small sequential model says what each call may
+// The suite for stores is model-based. A small sequential model says what each call may
 // answer. Requests as a Manager makes them (read, update, login, logout, revoke...)
 // are interleaved step by step and compared with it; the same requests are run
 // truly in parallel, and the recorded history must have an order that the model
@@ -20,9 +22,15 @@
 // 7.4.2, 7.4.5). It does not kill the server or the network: durability has to be
 // tested on the store's own ground.
 //
+// A service that passes ASVS has kept 3.3.1 to 3.3.5, 3.5.1, 3.5.3, 7.2.1 to 7.2.4,
+// 7.3.1, 7.3.2, 7.4.1 to 7.4.5, 7.5.1 to 7.5.3, 7.6.2 and 14.3.2 in the requests that
+// were tried; see there for what no program can see. It may use any session library:
+// only its handler is looked at.
+//
 // # Errors
 //
-// Failures go to the testing.T, with the history that the model cannot explain.
+// Failures go to the testing.T: with the history that the model cannot explain, or with
+// what the service did.
 //
 // # Events
 //
@@ -32,6 +40,7 @@
 //
 // The default takes less than a second on a store in memory and some ten thousand
 // calls, so a minute or less on a server. [Interleavings] and [Histories] change that.
+// ASVS opens the service 23 times and makes some 90 logins and 500 requests.
 package sessiontest
 
 import (
