@@ -65,7 +65,10 @@ func (a *app) passwordPage(w http.ResponseWriter, r *http.Request) error {
 	return a.showAccount(w, r, http.StatusOK, "password", passwordForm(userName(r)), nil)
 }
 
-var accountTitles = map[string]string{"signup": "Sign up", "login": "Log in", "password": "Change your password"}
+var accountTitles = map[string]string{
+	"signup": "Sign up", "login": "Log in", "password": "Change your password",
+	"confirm": "Please type your password again", "erase": "Delete your account",
+}
 
 func (a *app) showAccount(w http.ResponseWriter, r *http.Request, status int, name string, f form, errs map[string]string) error {
 	return a.show(w, r, status, page{Title: accountTitles[name], Here: name, User: userName(r), Name: name, Data: f.with(errs)})

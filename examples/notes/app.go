@@ -144,9 +144,13 @@ func (a *app) routes() []route {
 		{"POST /logout", everybody, normal, a.logout},
 		{"GET /account/password", account, normal, a.passwordPage},
 		{"POST /account/password", account, normal, a.changePassword}, // as log-in
+		{"GET /account/delete", account, normal, a.erasePage},
+		{"POST /account/delete", account, normal, a.erase}, // as log-in
 		{"GET /devices", account, normal, a.devices},
-		{"POST /devices/{handle}/revoke", account, normal, a.revoke},
-		{"POST /devices/revoke-others", account, normal, a.revokeOthers},
+		{"GET /devices/confirm", account, normal, a.confirmPage},
+		{"POST /devices/confirm", account, normal, a.confirm}, // as log-in
+		{"POST /devices/{handle}/revoke", account, normal, a.confirmed(a.revoke)},
+		{"POST /devices/revoke-others", account, normal, a.confirmed(a.revokeOthers)},
 
 		{"GET /notes", reader, normal, a.notes},
 		{"GET /notes/new", writer, normal, a.newNote},

@@ -32,14 +32,19 @@ func (a *app) counted(next http.Handler) http.Handler {
 	})
 }
 
-// foreign is the page for what the session manager refuses: requests that this site's pages have not sent, and without TLS those
-// for another host.
+// foreign is the page for what the session manager refuses: requests that this site's pages have not sent, without TLS those
+// for another host, and on confirmed routes who has not typed the password for a while.
 func (a *app) foreign(w http.ResponseWriter, r *http.Request, status int) {
-	if status == http.StatusMisdirectedRequest {
+	switch status {
+	case http.StatusForbidden:
+		a.fail(w, r, errForeign)
+	case http.StatusMisdirectedRequest:
 		a.fail(w, r, errHost)
-		return
+	case http.StatusUnauthorized:
+		a.unproved(w, r)
+	default:
+		a.fail(w, r, errBusy)
 	}
-	a.fail(w, r, errForeign)
 }
 
 func allow(r *http.Request, l *ratelimit.Limiter, key ratelimit.Key) error {

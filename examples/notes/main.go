@@ -28,6 +28,7 @@ type config struct {
 	cert, key            string
 	proxies              []netip.Prefix
 	proxyHeader          string
+	endSessions          string
 }
 
 func main() {
@@ -39,7 +40,7 @@ func main() {
 	}
 }
 
-// run serves until ctx ends. Events go to stdout as JSON lines; the three lines for people go to stderr.
+// run serves until ctx ends, or does the one thing that a flag asks for. Events go to stdout as JSON lines; the three lines for people go to stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c, err := parse(args, stderr)
 	if err != nil {
@@ -55,6 +56,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	a, err := newApp(v, o)
 	if err != nil {
 		return err
+	}
+	if c.endSessions != "" {
+		return a.endSessions(ctx, c.endSessions, stderr)
 	}
 	listener, err := c.listen()
 	if err != nil {
@@ -79,6 +83,7 @@ func parse(args []string, out io.Writer) (c config, err error) {
 		return err
 	})
 	flags.StringVar(&c.proxyHeader, "proxy-header", "X-Forwarded-For", "the `field` in which the proxy names the client")
+	flags.StringVar(&c.endSessions, "end-sessions", "", "log the account with this log-in `name` out everywhere, and exit; the service may be running")
 	if err := flags.Parse(args); err != nil {
 		return c, err
 	}

@@ -70,7 +70,7 @@ func (a *app) show(w http.ResponseWriter, r *http.Request, status int, p page) e
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store") // it may show what somebody typed, and its nonce is for one answer
-	if status == http.StatusUnauthorized {
+	if status == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
 		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 wants a scheme; at this one browsers show no dialog
 	}
 	w.WriteHeader(status)
@@ -82,6 +82,7 @@ func (a *app) show(w http.ResponseWriter, r *http.Request, status int, p page) e
 type form struct {
 	Action  string
 	Submit  string
+	Danger  bool // it cannot be undone
 	Cancel  string
 	Problem string // about the form as a whole
 	Hidden  map[string]string

@@ -111,6 +111,16 @@ func (s *store) setPassword(ctx context.Context, u user, hash string) error {
 	return err
 }
 
+// deleteUser deletes the account and, since they refer to it, its notes, if the hash still is the one that the caller has
+// verified: errConflict otherwise.
+func (s *store) deleteUser(ctx context.Context, u user) error {
+	n, err := s.exec(ctx, `DELETE FROM users WHERE id = $1 AND password = $2`, u.ID, u.Password)
+	if err == nil && n == 0 {
+		return errConflict
+	}
+	return err
+}
+
 // Notes. Every statement names the owner: there is no way to reach a note by its id alone.
 
 func (s *store) addNote(ctx context.Context, n sealedNote) error {

@@ -89,7 +89,7 @@ func ASVS(t *testing.T, open func(t *testing.T) App, opts ...Option) {
 			run := func(t *testing.T) {
 				app := open(t)
 				if skipped = q.lacks(&app, c.bubble); skipped == "" {
-					t.Log(q.title)
+					t.Logf("%s: %s", q.number, q.title)
 					q.run(newAudit(t, app))
 				}
 			}
