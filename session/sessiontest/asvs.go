@@ -8,8 +8,8 @@ import (
 )
 
 // App is a service as [ASVS] uses it: through its handler, with the requests that
-// its own pages would send. Handler, Login, Page and Text are needed; whatever else
-// is missing makes the requirements that need it skip, by name.
+// its own pages would send. Without Handler, Login, Page and Text everything fails;
+// whatever else is missing makes the requirements that need it skip, by name.
 type App struct {
 	Handler http.Handler
 	URL     string // of the service as a browser sees it; "https://app.example" if empty
@@ -75,7 +75,8 @@ type Sensitive struct {
 // Verification Standard 5.0 about sessions that a program can check. Each is a subtest
 // named by its number, such as 7.4.1. open makes the service, with one user, anew for
 // each of them: some end with an account that nobody can use. Everything runs in
-// this process. Of the options, only [Bubble] has a meaning here.
+// this process. Of the options only [Bubble] has a meaning here: timeouts cost no time
+// then, if all that the service asks for the time is the time package.
 //
 // A requirement that passes was kept in what was tried. Randomness (7.2.3) can be
 // refuted from outside, not proven, and no program sees whether a logout button is

@@ -14,7 +14,7 @@ const patience = 10 * time.Second
 // lacks names what the app does not say, or is "".
 func (q *requirement) lacks(app *App, bubble bool) string {
 	fields := reflect.ValueOf(app).Elem()
-	for _, name := range append([]string{"Handler", "Login", "Page", "Text"}, q.needs...) {
+	for _, name := range q.needs {
 		outer, bare, _ := strings.Cut(name, ".")
 		f := fields.FieldByName(outer)
 		switch {
@@ -39,6 +39,9 @@ type audit struct {
 
 func newAudit(t tb, app App) *audit {
 	t.Helper()
+	if app.Handler == nil || app.Login == nil || app.Page == "" || app.Text == "" {
+		t.Fatalf("App needs a Handler, Login, Page and Text")
+	}
 	a := &audit{tb: t, App: app}
 	if app.URL == "" {
 		app.URL = "https://app.example"

@@ -121,6 +121,7 @@ func (b *Browser) send(m message) Answer {
 		if answer.Status != http.StatusTemporaryRedirect && answer.Status != http.StatusPermanentRedirect {
 			m.body, m.header = "", m.header.Clone()
 			m.header.Del("Content-Type")
+			m.header.Del("Origin")
 			if m.method != http.MethodHead {
 				m.method = http.MethodGet
 			}

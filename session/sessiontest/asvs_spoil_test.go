@@ -16,11 +16,12 @@ func ctx() context.Context { return context.Background() }
 func (s *shop) spoil(next http.Handler) http.Handler {
 	t := &translator{fault: s.fault, inner: map[string]string{}}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.believe(r.Header)
 		outer := t.request(r)
 		answer := httptest.NewRecorder()
 		next.ServeHTTP(answer, r)
 		h := answer.Result().Header
-		t.response(h, outer)
+		t.response(h, outer, r.URL.Path)
 		s.spoilHeader(h, r.URL.Path)
 		for name, lines := range h {
 			w.Header()[name] = lines
@@ -28,6 +29,17 @@ func (s *shop) spoil(next http.Handler) http.Handler {
 		w.WriteHeader(answer.Code)
 		_, _ = w.Write(answer.Body.Bytes())
 	})
+}
+
+// believe takes a request of somebody else for one of the shop's own.
+func (s *shop) believe(h http.Header) {
+	site, origin := h.Get("Sec-Fetch-Site"), h.Get("Origin")
+	switch {
+	case s.fault == "a shop that trusts its siblings" && site == "same-site",
+		s.fault == "a shop that trusts who is nobody" && origin == "null",
+		s.fault == "a shop that trusts old browsers" && site == "" && origin != "":
+		h.Set("Sec-Fetch-Site", "same-origin")
+	}
 }
 
 func (s *shop) spoilHeader(h http.Header, path string) {
@@ -44,7 +56,7 @@ func (s *shop) spoilHeader(h http.Header, path string) {
 	switch {
 	case s.fault == "a page in the cache" && path == "/orders":
 		h.Set("Cache-Control", "private, max-age=60")
-	case s.fault == "an answer in the cache" && path == "/account" && h.Get("Set-Cookie") == "":
+	case s.fault == "an answer in the cache" && path == "/confirm":
 		h.Set("Cache-Control", "no-cache")
 	case s.fault == "a cookie too large":
 		h.Add("Set-Cookie", "__Host-big="+strings.Repeat("x", 4096)+"; Path=/; Secure; HttpOnly; SameSite=Strict")
@@ -83,7 +95,7 @@ func (t *translator) request(r *http.Request) string {
 }
 
 // response replaces the token of the Manager.
-func (t *translator) response(h http.Header, outer string) {
+func (t *translator) response(h http.Header, outer, path string) {
 	for i, l := range h["Set-Cookie"] {
 		value, attributes, _ := strings.Cut(strings.TrimPrefix(l, line), ";")
 		if !strings.HasPrefix(l, line) {
@@ -93,15 +105,23 @@ func (t *translator) response(h http.Header, outer string) {
 			t.free = append(t.free, outer)
 			continue
 		}
-		next := t.issue(value, outer)
+		next := t.issue(value, outer, path)
 		t.inner[next] = value
+		if t.fault == "a token that lives on" && outer != "" {
+			t.inner[outer] = value
+		}
 		h["Set-Cookie"][i] = line + next + ";" + attributes
 	}
 }
 
-func (t *translator) issue(inner, outer string) string {
+func (t *translator) issue(inner, outer, path string) string {
+	known := t.inner[outer] != ""
 	switch {
-	case t.fault == "a token that stays" && t.inner[outer] != "", t.fault == "a token that anybody makes up" && len(outer) > 20 && t.inner[outer] == "":
+	case t.fault == "a token for everybody":
+		return "the-same-token-for-everybody"
+	case t.fault == "a token that stays at the login" && known && path == "/login":
+		return outer
+	case t.fault == "a token that stays" && known, t.fault == "a token that anybody makes up" && len(outer) > 20 && !known:
 		return outer
 	case t.fault == "a token that comes again" && len(t.free) > 0:
 		last := t.free[len(t.free)-1]
