@@ -47,7 +47,8 @@
 // answers with a server error; handlers that do not use the session go on.
 //
 // Requirements of OWASP ASVS 5.0 that this covers: 3.3.1 to 3.3.5, 3.5.1, 7.1.1,
-// 7.2.1 to 7.2.4, 7.3.1, 7.3.2, 7.4.1 to 7.4.3, 7.5.1 to 7.5.3, 14.3.2.
+// 7.2.1 to 7.2.4, 7.3.1, 7.3.2, 7.4.1 to 7.4.3, 7.5.1 to 7.5.3, 14.3.2. Whether a
+// service keeps them, sessiontest.ASVS tries through its handler.
 //
 // # Errors
 //

@@ -15,36 +15,48 @@ import (
 	"time"
 )
 
-// A browser that goes away in the middle of a change of the password leaves no other device logged in.
+// A browser that goes away in the middle of a change of the password, or of the end of the account, leaves no other device
+// logged in.
 func TestChangePasswordAndLeave(t *testing.T) {
+	testLeave(t, "/account/password", "user-password-change", url.Values{"current": {goodPassword}, "new": {"orange bicycles sleep at noon"}})
+}
+
+func TestEraseAndLeave(t *testing.T) {
+	testLeave(t, "/account/delete", "user-deleted", url.Values{"password": {goodPassword}})
+}
+
+func testLeave(t *testing.T, path, event string, form url.Values) {
 	s := start(t)
 	one := s.signUp("anna")
 	two := s.logIn(one)
 	ctx, leave := context.WithCancel(t.Context())
-	o := options{plain: true, log: slog.New(slog.NewJSONHandler(leaver{leave}, nil))}
+	o := options{plain: true, log: slog.New(slog.NewJSONHandler(leaver{event, leave}, nil))}
 	a, err := newApp(s.vault, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	form := url.Values{"name": {one.name}, "current": {goodPassword}, "new": {"orange bicycles sleep at noon"}}
-	r := httptest.NewRequestWithContext(ctx, "POST", "http://localhost/account/password", strings.NewReader(form.Encode()))
+	form.Set("name", one.name)
+	r := httptest.NewRequestWithContext(ctx, "POST", "http://localhost"+path, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	r.AddCookie(&http.Cookie{Name: "session", Value: one.cookie("session")})
 	a.build(o).ServeHTTP(httptest.NewRecorder(), r)
 	if ctx.Err() == nil {
-		t.Fatal("the password was not changed")
+		t.Fatalf("no %s", event)
 	}
 	if two.loggedIn() {
 		t.Error("the other device is still logged in")
 	}
 }
 
-// leaver is a log that calls off the request when the password is changed.
-type leaver struct{ leave func() }
+// leaver is a log that calls off the request at an event.
+type leaver struct {
+	event string
+	leave func()
+}
 
 func (l leaver) Write(b []byte) (int, error) {
-	if bytes.Contains(b, []byte("user-password-change")) {
+	if bytes.Contains(b, []byte(l.event)) {
 		l.leave()
 	}
 	return len(b), nil
