@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"context"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -69,26 +68,6 @@ func (s *service) stop(t *testing.T) {
 		t.Errorf("stop: %v", err)
 	}
 }
-
-// chromium returns the browser's path. Without one the test is skipped, and
-// fails where CI=true promised one.
-func chromium(t *testing.T) string {
-	t.Helper()
-	path := os.Getenv("PAVISE_CHROMIUM")
-	if path == "" {
-		path, _ = exec.LookPath("chromium")
-	}
-	switch {
-	case path != "":
-	case os.Getenv("CI") == "true":
-		t.Fatal("no Chromium: install Debian's package chromium, or set PAVISE_CHROMIUM")
-	default:
-		t.Skip("no Chromium: install Debian's package chromium, or set PAVISE_CHROMIUM")
-	}
-	return path
-}
-
-const patience = 90 * time.Second
 
 // runUntilExit runs the program, which is expected to refuse to start.
 func runUntilExit(t *testing.T, binary string, flags ...string) error {

@@ -1,0 +1,240 @@
+package browser
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/pavise/pavise/session"
+)
+
+// A step of a request that the test lets happen when it likes: what it does with the
+// session, and its answer.
+type step struct {
+	request string
+	answers bool
+}
+
+// conductor decides the order of the steps. A handler waits for its turn; the test gives
+// the turn and waits for its end.
+type conductor struct {
+	mu   sync.Mutex
+	turn map[step]chan struct{}
+	done map[step]chan struct{}
+}
+
+func newConductor(requests []string) *conductor {
+	c := &conductor{turn: map[step]chan struct{}{}, done: map[step]chan struct{}{}}
+	for _, r := range requests {
+		for _, s := range []step{{r, false}, {r, true}} {
+			c.turn[s], c.done[s] = make(chan struct{}), make(chan struct{})
+		}
+	}
+	return c
+}
+
+// perform runs f when it is the step's turn.
+func (c *conductor) perform(ctx context.Context, s step, f func()) {
+	select {
+	case <-c.turn[s]:
+	case <-ctx.Done():
+		return
+	}
+	f()
+	close(c.done[s])
+}
+
+// orders calls f with every order of the steps in which each request acts before it
+// answers, until f returns false.
+func orders(requests []string, f func([]step) bool) {
+	state := map[string]int{} // steps done
+	var order []step
+	var try func() bool
+	try = func() bool {
+		if len(order) == 2*len(requests) {
+			return f(order)
+		}
+		for _, r := range requests {
+			if state[r] == 2 {
+				continue
+			}
+			order = append(order, step{r, state[r] == 1})
+			state[r]++
+			if !try() {
+				return false
+			}
+			state[r]--
+			order = order[:len(order)-1]
+		}
+		return true
+	}
+	try()
+}
+
+// stage is a service whose requests are conducted.
+type stage struct {
+	m       *session.Manager[data]
+	mu      sync.Mutex
+	conduct *conductor
+	arrived chan string
+}
+
+func newStage(t *testing.T) *stage { return &stage{m: newManager(t), arrived: make(chan string, 8)} }
+
+// act is what a request does with its session. It is done before the answer begins.
+func (s *stage) act(ctx context.Context, request string) {
+	switch request {
+	case "read":
+		_, _ = s.m.Get(ctx)
+	case "update":
+		_ = s.m.Update(ctx, func(d *data) error { d.N++; return nil }) // ErrGone, if it comes too late
+	case "login":
+		_ = s.m.Login(ctx, ann, nil)
+	case "step-up":
+		_ = s.m.Reauthenticate(ctx, session.Auth{AAL: 2, Methods: []string{"pwd", "otp"}})
+	case "logout":
+		_ = s.m.Logout(ctx)
+	}
+}
+
+func (s *stage) handler() http.Handler {
+	mux := routes(s.m)
+	mux.HandleFunc("POST /begin", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, s.m.Update(r.Context(), func(d *data) error { d.N = 1; return nil }))
+	})
+	mux.HandleFunc("GET /state", func(w http.ResponseWriter, r *http.Request) {
+		got, err := s.m.Get(r.Context())
+		fmt.Fprintf(w, "%s %d %v", got.User, got.AAL, err)
+	})
+	mux.HandleFunc("POST /do/{request}", func(w http.ResponseWriter, r *http.Request) {
+		request := r.PathValue("request")
+		s.mu.Lock()
+		c := s.conduct
+		s.mu.Unlock()
+		s.arrived <- request
+		c.perform(r.Context(), step{request, false}, func() { s.act(r.Context(), request) })
+		c.perform(r.Context(), step{request, true}, func() { fmt.Fprint(w, "done") })
+	})
+	return s.m.Handler(mux)
+}
+
+// play lets the page send all requests with the cookie that it has, makes their steps
+// happen in this order, and returns how the browser and the server end.
+func (s *stage) play(b *tab, requests []string, order []step) string {
+	b.t.Helper()
+	c := newConductor(requests)
+	s.mu.Lock()
+	s.conduct = c
+	s.mu.Unlock()
+	eval[bool](b, `(window.sent = {}, %q.split(" ").forEach(r => sent[r] = fetch("/do/" + r, {method: "POST"}).then(a => a.text())), true)`, strings.Join(requests, " "))
+	for range requests {
+		<-s.arrived
+	}
+	for _, at := range order {
+		close(c.turn[at])
+		<-c.done[at]
+		if at.answers { // until the browser has it, cookie included
+			eval[string](b, `sent[%q]`, at.request)
+		}
+	}
+	if b.cookie("localhost", "/", name) == nil {
+		return "no cookie"
+	}
+	return eval[string](b, `fetch("/state").then(r => r.text())`)
+}
+
+// scene is what happens while two slow requests are on their way with the old token.
+type scene struct {
+	action string
+	begin  string // the request that makes the old session
+	want   string
+}
+
+var scenes = []scene{
+	{"login", "/begin", "ann 1 <nil>"},
+	{"step-up", "/login", "ann 2 <nil>"},
+	{"logout", "/login", "no cookie"},
+}
+
+// playAll plays a scene in all orders, or until one ends in another way.
+func (s *stage) playAll(b *tab, sc scene) (played int, wrong string) {
+	b.t.Helper()
+	requests := []string{"read", "update", sc.action}
+	orders(requests, func(order []step) bool {
+		b.clearCookies()
+		b.must(sc.begin)
+		played++
+		if got := s.play(b, requests, order); got != sc.want {
+			wrong = fmt.Sprintf("%s: in the order %v it ended with %q, want %q", sc.action, order, got, sc.want)
+		}
+		return wrong == ""
+	})
+	return played, wrong
+}
+
+// A slow request with the old token never overwrites the cookie that a login or step-up
+// has given the browser, nor brings one back after a logout.
+func TestResponseOrders(t *testing.T) {
+	s := newStage(t)
+	b := serve(t, s.handler()).open(t)
+	b.open("localhost", "/")
+	for _, sc := range scenes {
+		played, wrong := s.playAll(b, sc)
+		if wrong != "" || played != 90 {
+			t.Errorf("%d orders; %s", played, wrong)
+		}
+	}
+}
+
+// The control: services that set the cookie in every answer are found out.
+func TestResponseOrdersFindsFaults(t *testing.T) {
+	for fault, set := range map[string]func(s *stage, r *http.Request) string{
+		"renews the cookie that came": func(_ *stage, r *http.Request) string {
+			if c, err := r.Cookie(name); err == nil {
+				return name + "=" + c.Value + "; Path=/; Secure; HttpOnly"
+			}
+			return ""
+		},
+		"deletes a cookie that opens nothing": func(s *stage, r *http.Request) string {
+			if got, err := s.m.Get(r.Context()); err == nil && got.Handle == "" {
+				return name + "=; Path=/; Secure; HttpOnly; Max-Age=0"
+			}
+			return ""
+		},
+	} {
+		s := newStage(t)
+		faulty := s.m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			late := &lateCookie{ResponseWriter: w, line: func() string { return set(s, r) }}
+			s.handler().ServeHTTP(late, r)
+		}))
+		b := serve(t, faulty).open(t)
+		b.open("localhost", "/")
+		found := 0
+		for _, sc := range scenes {
+			if _, wrong := s.playAll(b, sc); wrong != "" {
+				found++
+			}
+		}
+		if found == 0 {
+			t.Errorf("a service that %s was not found out", fault)
+		}
+	}
+}
+
+// lateCookie sets a cookie when the answer begins, unless there is one.
+type lateCookie struct {
+	http.ResponseWriter
+	line func() string
+}
+
+func (w *lateCookie) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *lateCookie) Write(b []byte) (int, error) {
+	if line := w.line(); line != "" && w.Header().Get("Set-Cookie") == "" {
+		w.Header().Set("Set-Cookie", line)
+	}
+	return w.ResponseWriter.Write(b)
+}
