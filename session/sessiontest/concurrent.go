@@ -160,14 +160,16 @@ func (s *suite) tolerated(err error) bool {
 
 // checkRevokeRace revokes a handle while its session rotates again and again.
 func checkRevokeRace(s *suite) {
-	for range rounds {
+	for round := range rounds {
 		user := name()
 		r := s.create(user)
 		e, now := s.epoch(user)
 		last := r
 		atOnce(2, func(i int) {
 			if i == 0 {
-				runtime.Gosched()
+				for range round % 4 { // it meets another moment of the rotation each time
+					runtime.Gosched()
+				}
 				s.want("DeleteHandle", s.store.DeleteHandle(s.ctx, user, r.Handle), nil)
 				return
 			}
