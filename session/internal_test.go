@@ -153,3 +153,23 @@ func TestUserShardIsStable(t *testing.T) {
 		t.Error("the token does not carry the shard")
 	}
 }
+
+// Data that somebody wrote into the store opens nothing, whatever it is.
+func FuzzOpenRecord(f *testing.F) {
+	tok := newToken(1)
+	s, err := new(scratchPool).sealer(&tok)
+	if err != nil {
+		f.Fatal(err)
+	}
+	r := Record{Key: tok.key(), User: "ann", Version: 3}
+	good := s.seal(&r, 7, []byte("plain"))
+	for _, b := range [][]byte{nil, good, good[:len(good)-1], append(bytes.Clone(good), 0), make([]byte, sealOverhead), {sealFormat}} {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r.Data = bytes.Clone(b)
+		if _, _, err := s.open(&r); (err == nil) != bytes.Equal(b, good) {
+			t.Errorf("%x: %v", b, err)
+		}
+	})
+}

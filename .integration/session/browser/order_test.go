@@ -22,7 +22,6 @@ type step struct {
 // conductor decides the order of the steps. A handler waits for its turn; the test gives
 // the turn and waits for its end.
 type conductor struct {
-	mu   sync.Mutex
 	turn map[step]chan struct{}
 	done map[step]chan struct{}
 }
