@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -67,13 +68,20 @@ func (c *csrf) check(r *http.Request) string {
 }
 
 // bypasses matches as ServeMux does, by escaped path, but not where the path that
-// another router sees lies elsewhere: /hooks/..%2Fpay is not below /hooks/.
+// another router sees lies elsewhere: /hooks/..%2Fpay is not below /hooks/, nor is
+// /hooks/a%2Fb one segment of /hooks/{id}.
 func (c *csrf) bypasses(r *http.Request) bool {
 	clean := path.Clean(r.URL.Path)
 	if clean != r.URL.Path && clean+"/" != r.URL.Path {
 		return false
 	}
-	h, _ := c.bypass.Handler(r)
+	decoded := *r.URL
+	decoded.RawPath = ""
+	return c.matches(r, r.URL) && c.matches(r, &decoded)
+}
+
+func (c *csrf) matches(r *http.Request, at *url.URL) bool {
+	h, _ := c.bypass.Handler(&http.Request{Method: r.Method, Host: r.Host, URL: at})
 	return h == bypassed{}
 }
 

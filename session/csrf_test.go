@@ -13,6 +13,7 @@ func TestCrossOriginRequests(t *testing.T) {
 		session.TrustedOrigins("https://app.example.net"),
 		session.InsecureCSRFBypass("POST /callback"),
 		session.InsecureCSRFBypass("POST /hooks/"),
+		session.InsecureCSRFBypass("POST /hook/{id}"),
 		session.InsecureCSRFBypass("GET /socket/open"))
 	b := newBrowser(t, m)
 	b.login("ann")
@@ -48,6 +49,8 @@ func TestCrossOriginRequests(t *testing.T) {
 		{"bypass does not follow path cleaning", "POST", "/x/../callback", h{"Sec-Fetch-Site": "cross-site"}, true, false},
 		{"bypass of a folder", "POST", "/hooks/a%2Fb/", h{"Sec-Fetch-Site": "cross-site"}, true, true},
 		{"bypass does not leave the folder, slash", "POST", "/hooks/..%2Fpay", h{"Sec-Fetch-Site": "cross-site"}, true, false},
+		{"bypass of one segment", "POST", "/hook/a%20b", h{"Sec-Fetch-Site": "cross-site"}, true, true},
+		{"bypass of one segment is not of two", "POST", "/hook/a%2Fb", h{"Sec-Fetch-Site": "cross-site"}, true, false},
 		{"bypass does not leave the folder, dots", "POST", "/hooks/%2E%2E/pay", h{"Sec-Fetch-Site": "cross-site"}, true, false},
 		{"old browser, own host over plain http", "POST", "/", h{"Origin": "http://example.com"}, true, false},
 		{"lower-case method", "get", "/", h{"Sec-Fetch-Site": "cross-site"}, true, false},
