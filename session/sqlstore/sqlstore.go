@@ -43,7 +43,9 @@
 // user's epoch. Saving and touching change
 // no indexed column, so Postgres can keep them heap-only (HOT). With
 // go-sql-driver/mysql set interpolateParams=true: it saves a round trip for every
-// statement. With SQLite use WAL: it lets reads go on beside a write.
+// statement. With SQLite use WAL: it lets reads go on beside a write. The switch to it is
+// the one step that busy_timeout does not cover, so programs that start together on a new
+// file have to make their first connection again after SQLITE_BUSY.
 package sqlstore
 
 import (
