@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -78,9 +79,14 @@ func TestHostPrefixIsEnforced(t *testing.T) {
 			t.Errorf("%s the session is %q", after, user)
 		}
 	}
-	for _, attrs := range []string{"; Secure; Path=/; Domain=app.test", "; Path=/", "; Secure; Path=/deep", "; Secure"} {
+	for i, attrs := range []string{"; Secure; Path=/; Domain=app.test", "; Path=/", "; Secure; Path=/deep", "; Secure"} {
 		b.plant(name + "=evil" + attrs)
 		unchanged("after a cookie with " + attrs)
+		free := fmt.Sprint("free", i)
+		b.plant(free + "=evil" + attrs)
+		if b.cookie(app, "/deep/who", free) == nil {
+			t.Errorf("control: without the prefix a cookie with %s is not set either", attrs)
+		}
 	}
 	eval[string](b, `document.cookie = "__Host-session=evil; Secure; Path=/"`)
 	unchanged("after a script's cookie")

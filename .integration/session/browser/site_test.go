@@ -13,6 +13,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -82,8 +84,24 @@ func (s site) url(host, path string) string {
 func (s site) open(t *testing.T) *tab {
 	t.Helper()
 	return &tab{t: t, site: s, ctx: chrome.Open(t,
+		chromedp.UserDataDir(profile(t)),
 		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1, MAP localhost 127.0.0.1"),
 		chromedp.Flag("ignore-certificate-errors-spki-list", s.spki))}
+}
+
+// profile makes a profile that sends third-party cookies: browsers that are built to block
+// them all would hide what SameSite does.
+func profile(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "Default"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	preferences := []byte(`{"profile": {"block_third_party_cookies": false, "cookie_controls_mode": 0}}`)
+	if err := os.WriteFile(filepath.Join(dir, "Default", "Preferences"), preferences, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 type data struct {
