@@ -23,7 +23,8 @@
 // # Errors
 //
 // Those of session.Store; ErrFull if Redis is at its maxmemory. Every other error is the
-// client's, wrapped: it is not known what happened. No error holds a key or data.
+// client's, wrapped: it is not known what happened. No error of this package holds a key
+// or data; Redis quotes the beginning of a command that an ACL or its version refuses.
 //
 // # Events
 //
