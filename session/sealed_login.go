@@ -135,10 +135,12 @@ func (m *SealedManager[T]) end(ctx context.Context, q *request) (user string, er
 		sessions = append(sessions, o)
 	}
 	for _, o := range sessions {
-		for _, h := range [...]Handle{o.rec.Handle, o.rec.Handle.next()} {
-			if _, err := m.revoke(ctx, o, h); err != nil {
-				return "", err
-			}
+		_, err := m.revoke(ctx, o, o.rec.Handle)
+		if err == nil && o.rec.User != "" {
+			_, err = m.revoke(ctx, o, o.rec.Handle.next())
+		}
+		if err != nil {
+			return "", err
 		}
 		user = cmp.Or(user, o.rec.User)
 	}
