@@ -130,8 +130,8 @@ func Codec[T any](append func(b []byte, v *T) ([]byte, error), parse func(b []by
 
 // Schema sets the version of the data type, default 0. A record of an older one is
 // given to migrate, which returns the JSON (or the form of the [Codec]) of the present
-// version; it is written back by the next Update. Without migrate, or when it fails, and for a newer
-// version, the session is anonymous.
+// version; it is written back by the next Update or Set. Without migrate, or when it
+// fails, and for a newer version, the session is anonymous.
 func Schema(version uint32, migrate func(from uint32, data []byte) ([]byte, error)) Option {
 	return func(o *options) error {
 		o.schema, o.migrate = version, migrate

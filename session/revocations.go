@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"sync"
 	"time"
 )
 
@@ -41,7 +40,7 @@ type Revocations interface {
 // [MemoryStore] forgets at restart, and with it come back the sessions that had been
 // revoked: it is for tests.
 //
-// Revoked makes two calls of the store at the same time.
+// Revoked makes two calls of the store, or one for an anonymous session.
 func NewRevocations(s Store) (Revocations, error) {
 	if s == nil {
 		return nil, errors.New("session: store is nil")
@@ -57,23 +56,16 @@ func (s storeRevocations) Epoch(ctx context.Context, user string) (uint64, error
 }
 
 func (s storeRevocations) Revoked(ctx context.Context, h Handle, user string, epoch uint64) (bool, error) {
-	var now uint64
-	var epochErr error
-	var asked sync.WaitGroup
-	if user != "" {
-		asked.Go(func() { now, epochErr = s.Epoch(ctx, user) })
-	}
-	_, err := s.store.Load(ctx, revocationKey(h))
-	asked.Wait()
-	switch {
+	switch _, err := s.store.Load(ctx, revocationKey(h)); {
 	case err == nil:
 		return true, nil
 	case !errors.Is(err, ErrNotFound):
 		return false, err
-	case epochErr != nil:
-		return false, epochErr
+	case user == "":
+		return false, nil
 	}
-	return user != "" && now != epoch, nil
+	now, err := s.Epoch(ctx, user)
+	return err == nil && now != epoch, err
 }
 
 func (s storeRevocations) Revoke(ctx context.Context, h Handle, remember time.Duration) (bool, error) {

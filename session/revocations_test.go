@@ -63,3 +63,22 @@ func TestRevocationsOfAFailingStore(t *testing.T) {
 		t.Errorf("afterwards: %v, %v", revoked, err)
 	}
 }
+
+// panickyStore panics in Epoch.
+type panickyStore struct{ session.Store }
+
+func (panickyStore) Epoch(context.Context, string) (uint64, time.Time, error) { panic("epoch") }
+
+// A panic of the store stays in the goroutine of the request, where net/http recovers it.
+func TestRevocationsOfAPanickingStore(t *testing.T) {
+	r, err := session.NewRevocations(panickyStore{session.NewMemoryStore(0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if recover() != "epoch" {
+			t.Error("the panic did not arrive")
+		}
+	}()
+	_, _ = r.Revoked(t.Context(), "handle", "ann", 1)
+}

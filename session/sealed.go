@@ -35,7 +35,9 @@ type SealedManager[T any] struct {
 
 // NewSealed makes a SealedManager. What a session is sealed with comes from keys: to
 // rotate, put the new key first and keep the old one for as long as a session lasts, or
-// use a Keyring of [crypto.LiveKeyring]. The Keyring may serve other purposes too.
+// use a Keyring of [crypto.LiveKeyring]. The Keyring may serve other purposes too, but
+// managers with the same Keyring and the same name of the cookie accept each other's
+// sessions.
 //
 // Revocations are asked at the first use of a session in a request, and told by Login,
 // Reauthenticate and Logout before they answer. [SkipRevocation] is for whoever wants no

@@ -21,9 +21,10 @@ func (m *SealedManager[T]) Epoch(ctx context.Context, user string) (uint64, erro
 	return epoch, nil
 }
 
-// Login begins a session of a.User, always under a new handle: the session that the
+// Login begins a session of a.User, always under a new handle: whatever session the
 // request came with is revoked. Data is kept if that one was anonymous or the same user's,
-// and is the zero T otherwise; f, which may be nil, changes it.
+// and is the zero T otherwise; f, which may be nil, changes it. It runs again, with the
+// zero T, if that session has ended meanwhile.
 //
 // Errors: ErrStaleEpoch, ErrInvalid, ErrTooLarge, ErrHeadersSent, ErrUnavailable,
 // ErrNoHandler.
@@ -36,7 +37,7 @@ func (m *SealedManager[T]) Login(ctx context.Context, a Auth, f func(*T) error) 
 		return err
 	}
 	defer q.tx.Unlock()
-	if err = m.admit(ctx, &a); err == nil {
+	if err = m.admit(ctx, &a, old); err == nil {
 		err = m.login(ctx, q, old, a, f)
 	}
 	if errors.Is(err, errReplay) { // old ended meanwhile, and what it held must not live on
@@ -80,7 +81,7 @@ func (m *SealedManager[T]) Reauthenticate(ctx context.Context, a Auth) error {
 	if err := a.checkAgain(old); err != nil {
 		return err
 	}
-	if err = m.admit(ctx, &a); err == nil {
+	if err = m.admit(ctx, &a, old); err == nil {
 		o := old
 		o.rec.AAL, o.rec.Methods, o.rec.AuthTime = a.AAL, a.Methods, storeNow()
 		o.rec.Handle, o.epoch = old.rec.Handle.next(), a.Epoch
@@ -121,23 +122,14 @@ func (m *SealedManager[T]) Logout(ctx context.Context) error {
 // end revokes what the request has begun and all that it came with, each with the session
 // that a login or step-up of the same user may just have made of it.
 func (m *SealedManager[T]) end(ctx context.Context, q *request) (user string, err error) {
-	q.mu.Lock()
-	sessions := []opened{q.cur}
-	q.mu.Unlock()
-	for value := range cookieValues(q.r.Header, m.e.cookie.name) {
-		if len(sessions) > maxTokens {
-			break
-		}
-		o, err := m.box.open(value)
-		if err != nil && !noSession(err) {
-			return "", err
-		}
-		sessions = append(sessions, o)
+	sessions, err := m.sessions(q)
+	if err != nil {
+		return "", err
 	}
-	for _, o := range sessions {
-		_, err := m.revoke(ctx, o, o.rec.Handle)
+	for h, o := range sessions {
+		_, err := m.revoke(ctx, o)
 		if err == nil && o.rec.User != "" {
-			_, err = m.revoke(ctx, o, o.rec.Handle.next())
+			_, err = m.revoked.Revoke(ctx, h.next(), m.e.longest()+clockSkew)
 		}
 		if err != nil {
 			return "", err
@@ -145,6 +137,31 @@ func (m *SealedManager[T]) end(ctx context.Context, q *request) (user string, er
 		user = cmp.Or(user, o.rec.User)
 	}
 	return user, nil
+}
+
+// sessions returns that of the request and those of its cookies, valid or not any more.
+func (m *SealedManager[T]) sessions(q *request) (map[Handle]opened, error) {
+	all := make(map[Handle]opened, 1)
+	q.mu.Lock()
+	cur := q.cur
+	q.mu.Unlock()
+	if cur.status == live {
+		all[cur.rec.Handle] = cur
+	}
+	n := 0
+	for value := range cookieValues(q.r.Header, m.e.cookie.name) {
+		if n++; n > maxTokens {
+			break
+		}
+		o, err := m.box.open(value)
+		switch {
+		case err == nil:
+			all[o.rec.Handle] = o
+		case !noSession(err):
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // RevokeUser ends all sessions of the user. A login whose credentials were checked before

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pavise/pavise/session"
@@ -16,6 +18,9 @@ type hookedRevocations struct {
 	session.Revocations
 	beforeRevoke func()
 	broken       bool
+
+	mu      sync.Mutex
+	revoked []session.Handle
 }
 
 func (r *hookedRevocations) Epoch(ctx context.Context, user string) (uint64, error) {
@@ -40,6 +45,9 @@ func (r *hookedRevocations) Revoke(ctx context.Context, h session.Handle, d time
 	if r.broken {
 		return false, errDisk
 	}
+	r.mu.Lock()
+	r.revoked = append(r.revoked, h)
+	r.mu.Unlock()
 	return r.Revocations.Revoke(ctx, h, d)
 }
 
@@ -126,6 +134,126 @@ func TestSealedLoginOvertakenByRevokeUser(t *testing.T) {
 	b.login("ann")
 	if b.get().LoggedIn() {
 		t.Error("the login survived")
+	}
+}
+
+// A revocation of the user that comes after the session was read ends it: a step-up does
+// not take it along to the new epoch, nor does a login what it held.
+func TestSealedRevokeUserAfterRead(t *testing.T) {
+	revoke := func(b *sealedBrowser, ctx context.Context) {
+		t.Helper()
+		if s, err := b.m.Get(ctx); err != nil || !s.LoggedIn() {
+			t.Fatalf("got %+v, %v", s, err)
+		}
+		if err := b.m.RevokeUser(ctx, "ann"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("step-up", func(t *testing.T) {
+		_, b := newHooked(t)
+		b.login("ann")
+		w := b.do(func(w http.ResponseWriter, q *http.Request) {
+			revoke(b, q.Context())
+			if err := b.m.Reauthenticate(q.Context(), session.Auth{AAL: 2}); !errors.Is(err, session.ErrGone) {
+				t.Errorf("got %v", err)
+			}
+			if s, err := b.m.Get(q.Context()); err != nil || s.LoggedIn() {
+				t.Errorf("afterwards: %+v, %v", s, err)
+			}
+		})
+		if hasSetCookie(w) || b.get().LoggedIn() {
+			t.Error("the session survived")
+		}
+	})
+	t.Run("login", func(t *testing.T) {
+		_, b := newHooked(t)
+		b.login("ann")
+		b.add(5)
+		b.must(func(ctx context.Context) error {
+			revoke(b, ctx)
+			return b.m.Login(ctx, session.Auth{User: "ann"}, func(d *data) error { d.N++; return nil })
+		})
+		if s := b.get(); !s.LoggedIn() || s.Data.N != 1 {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
+
+// A logout is remembered for as long as what a login has made of its session lasts, which
+// may be longer than the session.
+func TestSealedLogoutWithReplacedCookieIsRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, b := newHooked(t)
+		b.login("ann")
+		slow := b.clone()
+		b.must(func(ctx context.Context) error { return b.m.Login(ctx, session.Auth{User: "ann", Persist: true}, nil) })
+		slow.logout()
+		for range 40 {
+			if b.get().LoggedIn() {
+				t.Fatal("the session survived its logout")
+			}
+			time.Sleep(20 * time.Hour)
+		}
+	})
+}
+
+// A login ends what it came with, also where that opens no session.
+func TestSealedLoginEndsCookies(t *testing.T) {
+	t.Run("duplicates", func(t *testing.T) {
+		_, ann := newHooked(t)
+		eve, both := newBrowser(t, ann.m), newBrowser(t, ann.m)
+		ann.login("ann")
+		eve.login("eve")
+		q := httptest.NewRequest("POST", "https://example.com/", nil)
+		q.Header.Set("Sec-Fetch-Site", "same-origin")
+		q.Header.Set("Cookie", cookieName+"="+eve.cookie+"; "+cookieName+"="+ann.cookie)
+		both.send(q, http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			if err := ann.m.Login(q.Context(), session.Auth{User: "ann"}, nil); err != nil {
+				t.Error(err)
+			}
+		}))
+		if ann.get().LoggedIn() || eve.get().LoggedIn() || !both.get().LoggedIn() {
+			t.Error("a session survived, or the login made none")
+		}
+	})
+	t.Run("replaced", func(t *testing.T) {
+		_, b := newHooked(t)
+		b.login("ann")
+		slow := b.clone()
+		if err := b.stepUp(); err != nil {
+			t.Fatal(err)
+		}
+		slow.login("ann")
+		if b.get().LoggedIn() || !slow.get().LoggedIn() {
+			t.Error("one browser has two sessions, or none")
+		}
+	})
+	t.Run("undecodable", func(t *testing.T) {
+		keys, r := newKeys(t), newRevocations(t)
+		later := newBrowser(t, newSealed(t, keys, r, session.Schema(2, nil)))
+		later.login("ann")
+		now := newBrowser(t, newSealed(t, keys, r))
+		now.cookie = later.cookie
+		now.must(func(ctx context.Context) error {
+			_, err := now.m.Get(ctx)
+			return errors.Join(err, now.m.Login(ctx, session.Auth{User: "ann"}, nil))
+		})
+		if later.get().LoggedIn() || !now.get().LoggedIn() {
+			t.Error("one browser has two sessions, or none")
+		}
+	})
+}
+
+// Each session is ended once.
+func TestSealedLogoutAfterGet(t *testing.T) {
+	r, b := newHooked(t)
+	b.login("ann")
+	b.must(func(ctx context.Context) error {
+		_, err := b.m.Get(ctx)
+		return errors.Join(err, b.m.Logout(ctx))
+	})
+	if len(r.revoked) != 2 { // it, and what a login may have made of it
+		t.Errorf("revoked %d handles", len(r.revoked))
 	}
 }
 

@@ -30,9 +30,10 @@ func (m *SealedManager[T]) begin(ctx context.Context) (*request, opened, error) 
 	return q, o, err
 }
 
-// admit fills in the epoch and refuses a login that a revocation has overtaken. One that
-// comes later makes the session a revoked one.
-func (m *SealedManager[T]) admit(ctx context.Context, a *Auth) error {
+// admit fills in the epoch and refuses a login that a revocation of the user has
+// overtaken; errReplay if it has overtaken old, which was read before. One that comes later
+// makes the session a revoked one.
+func (m *SealedManager[T]) admit(ctx context.Context, a *Auth, old opened) error {
 	epoch, err := m.Epoch(ctx, a.User)
 	if err != nil {
 		return err
@@ -42,6 +43,9 @@ func (m *SealedManager[T]) admit(ctx context.Context, a *Auth) error {
 	}
 	if a.Epoch != epoch {
 		return ErrStaleEpoch
+	}
+	if old.rec.User == a.User && old.epoch != epoch {
+		return errReplay
 	}
 	return nil
 }
@@ -57,14 +61,13 @@ func (e *engine) newSealed(r Record) opened {
 // errReplay if that one had ended before. What does not fit in a cookie changes nothing.
 func (m *SealedManager[T]) issue(ctx context.Context, q *request, o, old opened) error {
 	line, err := m.line(&o)
-	if errors.Is(err, ErrTooLarge) {
-		return err
-	}
-	first := true
-	if err == nil && old.status == live {
-		first, err = m.revoke(ctx, old, old.rec.Handle)
-	}
 	switch {
+	case errors.Is(err, ErrTooLarge):
+		return err
+	case err != nil:
+		return q.fail(err)
+	}
+	switch first, err := m.retire(ctx, q, old); {
 	case err != nil:
 		return q.fail(err)
 	case !first:
@@ -75,6 +78,17 @@ func (m *SealedManager[T]) issue(ctx context.Context, q *request, o, old opened)
 	}
 	q.set(o)
 	return nil
+}
+
+// retire ends what is replaced and reports whether it had not ended yet.
+func (m *SealedManager[T]) retire(ctx context.Context, q *request, old opened) (first bool, err error) {
+	switch old.status {
+	case live:
+		return m.revoke(ctx, old)
+	case gone: // what the request came with has to end nevertheless
+		_, err = m.end(ctx, q)
+	}
+	return true, err
 }
 
 // line is the Set-Cookie line of a session that is seen now.
@@ -100,13 +114,13 @@ func (m *SealedManager[T]) line(o *opened) (string, error) {
 // is remembered: another host's may be slow.
 const clockSkew = time.Hour
 
-// revoke ends h, which lasts as long as o, and reports whether it had not ended yet.
-func (m *SealedManager[T]) revoke(ctx context.Context, o opened, h Handle) (bool, error) {
-	if o.status != live {
-		return true, nil
-	}
-	return m.revoked.Revoke(ctx, h, time.Until(o.rec.Expires)+clockSkew)
+// revoke ends o and reports whether it had not ended yet.
+func (m *SealedManager[T]) revoke(ctx context.Context, o opened) (bool, error) {
+	return m.revoked.Revoke(ctx, o.rec.Handle, time.Until(o.rec.Expires)+clockSkew)
 }
+
+// longest is how long a session of the present configuration can last.
+func (e *engine) longest() time.Duration { return max(e.opts.normal.absolute, e.opts.persist.absolute) }
 
 // open loads the session and decodes its data into v.
 func (m *SealedManager[T]) open(ctx context.Context, q *request, v *T) (opened, error) {
